@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# Compiler and linker flags, as two interface targets: corail_flags for everything that is ours,
+# corail_library_flags for what goes into a library.
+
+set(CMAKE_C_STANDARD 17)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)
+endif()
+
+# Assertions stay in production, so no -DNDEBUG; -g costs nothing at run time.
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_C_FLAGS_DEBUG "-O0 -g3")
+set(CMAKE_ASM_FLAGS_RELEASE "-g")
+set(CMAKE_ASM_FLAGS_DEBUG "-g")
+
+find_package(Threads REQUIRED)
+
+add_library(corail_flags INTERFACE)
+target_compile_options(corail_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+    -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2
+    -Wimplicit-fallthrough -Wredundant-decls -Wnested-externs>)
+# Defined empty, so that a source may also say `#define _GNU_SOURCE`.
+target_compile_definitions(corail_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:_GNU_SOURCE=>)
+target_link_options(corail_flags INTERFACE -Wl,--as-needed -Wl,-z,relro,-z,now)
+target_link_libraries(corail_flags INTERFACE Threads::Threads)
+if(CORAIL_WERROR)
+  target_compile_options(corail_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-Werror>)
+endif()
+if(CORAIL_SANITIZE)
+  target_compile_options(corail_flags INTERFACE
+    -fsanitize=${CORAIL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(corail_flags INTERFACE -fsanitize=${CORAIL_SANITIZE})
+endif()
+if(CORAIL_COVERAGE)
+  target_compile_options(corail_flags INTERFACE --coverage -fprofile-update=atomic)
+  target_link_options(corail_flags INTERFACE --coverage)
+endif()
+
+# One set of position-independent objects serves both the static and the shared library. Hidden by
+# default, so that calls inside the library are direct; thread-locals by initial-exec, because a
+# call to __tls_get_addr in the path of every switch costs more than the switch.
+add_library(corail_library_flags INTERFACE)
+target_compile_options(corail_library_flags INTERFACE
+  -fvisibility=hidden -ftls-model=initial-exec -fno-plt -fno-semantic-interposition)
+target_link_libraries(corail_library_flags INTERFACE corail_flags)

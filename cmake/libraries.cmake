@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+# libcorail and libcorail-http. Sources are found per folder: adding a file needs no edit here.
+
+find_package(PkgConfig REQUIRED)
+
+# corail_glob(variable pattern...): sorted matches, looked for again at every build.
+function(corail_glob variable)
+  list(TRANSFORM ARGN PREPEND ${PROJECT_SOURCE_DIR}/)
+  file(GLOB found CONFIGURE_DEPENDS ${ARGN})
+  list(SORT found)
+  set(${variable} ${found} PARENT_SCOPE)
+endfunction()
+
+# corail_library(name source...): the targets name_objects, name_static and name_shared.
+function(corail_library name)
+  add_library(${name}_objects OBJECT ${ARGN})
+  set_target_properties(${name}_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_include_directories(${name}_objects PRIVATE ${PROJECT_SOURCE_DIR}/include)
+  target_link_libraries(${name}_objects PRIVATE corail_library_flags)
+
+  string(REPLACE _ - file_name ${name})
+  foreach(kind static shared)
+    string(TOUPPER ${kind} KIND)
+    add_library(${name}_${kind} ${KIND} $<TARGET_OBJECTS:${name}_objects>)
+    set_target_properties(${name}_${kind} PROPERTIES OUTPUT_NAME ${file_name} LINKER_LANGUAGE C)
+    target_include_directories(${name}_${kind} PUBLIC
+      $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
+  endforeach()
+  set_target_properties(${name}_shared PROPERTIES
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+  target_link_libraries(${name}_shared PRIVATE $<BUILD_INTERFACE:corail_flags>)
+  if(NOT CORAIL_SANITIZE)
+    target_link_options(${name}_shared PRIVATE -Wl,-z,defs)
+  endif()
+endfunction()
+
+# corail_version_script(name file): what the shared library exports, if the file says so.
+function(corail_version_script name map)
+  if(EXISTS ${map})
+    target_link_options(${name}_shared PRIVATE -Wl,--version-script=${map})
+    set_property(TARGET ${name}_shared APPEND PROPERTY LINK_DEPENDS ${map})
+  endif()
+endfunction()
+
+# corail_depend(name dependency): for the objects, and for whoever links the static library.
+function(corail_depend name)
+  target_link_libraries(${name}_objects PRIVATE ${ARGN})
+  target_link_libraries(${name}_static PUBLIC $<BUILD_INTERFACE:${ARGN}>)
+  target_link_libraries(${name}_shared PRIVATE $<BUILD_INTERFACE:${ARGN}>)
+endfunction()
+
+string(TOLOWER ${CMAKE_SYSTEM_PROCESSOR} arch)
+if(arch MATCHES "^(x86_64|amd64)$")
+  set(arch x86_64)
+elseif(arch MATCHES "^(aarch64|arm64)$")
+  set(arch aarch64)
+endif()
+
+set(folders base ctx loop loop/backend task sync io exec net)
+set(patterns)
+foreach(folder IN LISTS folders)
+  list(APPEND patterns src/${folder}/*.c src/${folder}/*_${arch}.S)
+endforeach()
+corail_glob(core_sources ${patterns})
+if(NOT CORAIL_WITH_URING)
+  list(FILTER core_sources EXCLUDE REGEX "/src/loop/backend/uring[^/]*\\.c$")
+endif()
+if(NOT CORAIL_WITH_DNS)
+  list(FILTER core_sources EXCLUDE REGEX "/src/net/dns[^/]*\\.c$")
+endif()
+if(NOT core_sources)
+  file(WRITE ${PROJECT_BINARY_DIR}/empty.c "typedef int corail_empty;\n")
+  set(core_sources ${PROJECT_BINARY_DIR}/empty.c)
+endif()
+
+corail_library(corail ${core_sources})
+target_include_directories(corail_objects PRIVATE ${PROJECT_SOURCE_DIR}/src)
+corail_version_script(corail ${PROJECT_SOURCE_DIR}/src/symbols.map)
+corail_depend(corail Threads::Threads)
+target_compile_definitions(corail_objects PRIVATE
+  CORAIL_WITH_URING=$<BOOL:${CORAIL_WITH_URING}> CORAIL_WITH_DNS=$<BOOL:${CORAIL_WITH_DNS}>)
+if(CORAIL_WITH_URING)
+  pkg_check_modules(URING REQUIRED IMPORTED_TARGET liburing)
+  corail_depend(corail PkgConfig::URING)
+endif()
+if(CORAIL_WITH_DNS)
+  pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
+  corail_depend(corail PkgConfig::CARES)
+endif()
+
+if(CORAIL_WITH_HTTP)
+  pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+  corail_glob(http_sources src/ext/http/*.c)
+  set(llhttp_sources)
+  foreach(file api http llhttp)
+    set(path ${CORAIL_LLHTTP_SOURCE_DIR}/${file}.c)
+    if(NOT EXISTS ${path})
+      message(FATAL_ERROR "${path} is missing: install node-llhttp, or set "
+        "CORAIL_LLHTTP_SOURCE_DIR, or configure with -DCORAIL_WITH_HTTP=OFF")
+    endif()
+    list(APPEND llhttp_sources ${path})
+  endforeach()
+  # Others' code: compiled as it is, warnings are theirs.
+  set_source_files_properties(${llhttp_sources} PROPERTIES COMPILE_OPTIONS "-w")
+  corail_library(corail-http ${http_sources} ${llhttp_sources})
+  target_include_directories(corail-http_objects SYSTEM PRIVATE ${CORAIL_LLHTTP_INCLUDE_DIR})
+  corail_version_script(corail-http ${PROJECT_SOURCE_DIR}/src/ext/http/symbols.map)
+  corail_depend(corail-http PkgConfig::CURL)
+  target_link_libraries(corail-http_static PUBLIC corail_static)
+  target_link_libraries(corail-http_shared PUBLIC corail_shared)
+endif()

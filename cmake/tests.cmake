@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+# Every file of a test folder is one program and one test (or one per backend). A line such as
+#   ctest: timeout=120 labels=notsan,slow serial
+# in the source sets what CTest should know about it.
+
+set(backends epoll sim)
+if(CORAIL_WITH_URING)
+  list(PREPEND backends uring)
+endif()
+
+corail_glob(support_sources tests/support/*.c)
+if(support_sources)
+  add_library(corail_test_support STATIC ${support_sources})
+  target_include_directories(corail_test_support PRIVATE
+    ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/tests/support)
+  target_link_libraries(corail_test_support PRIVATE corail_flags PUBLIC corail_static)
+endif()
+
+# corail_test_program(target source): built in tests/FOLDER/NAME of the build directory.
+function(corail_test_program target source)
+  get_filename_component(name ${source} NAME_WE)
+  get_filename_component(folder ${source} DIRECTORY)
+  get_filename_component(folder ${folder} NAME)
+  add_executable(${target} ${source})
+  set_target_properties(${target} PROPERTIES
+    OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/${folder})
+  target_include_directories(${target} PRIVATE
+    ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/tests/support)
+  target_compile_definitions(${target} PRIVATE
+    CORAIL_WITH_URING=$<BOOL:${CORAIL_WITH_URING}> CORAIL_WITH_DNS=$<BOOL:${CORAIL_WITH_DNS}>)
+  if(TARGET corail_test_support)
+    target_link_libraries(${target} PRIVATE corail_test_support)
+  endif()
+  if(CORAIL_WITH_HTTP)
+    target_link_libraries(${target} PRIVATE corail-http_static)
+  endif()
+  target_link_libraries(${target} PRIVATE corail_static corail_flags)
+endfunction()
+
+# corail_test(name source label command...): the test, with what its source says about it.
+function(corail_test name source label)
+  add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
+  set(timeout 60)
+  set(labels ${label})
+  file(STRINGS ${source} line REGEX "ctest: " LIMIT_COUNT 1)
+  if(line MATCHES "timeout=([0-9]+)")
+    set(timeout ${CMAKE_MATCH_1})
+  endif()
+  if(line MATCHES "labels=([a-z0-9,]+)")
+    string(REPLACE "," ";" extra ${CMAKE_MATCH_1})
+    list(APPEND labels ${extra})
+  endif()
+  if(line MATCHES " serial")
+    set_property(TEST ${name} PROPERTY RUN_SERIAL ON)
+  endif()
+  set_tests_properties(${name} PROPERTIES
+    TIMEOUT ${timeout} SKIP_RETURN_CODE 77 LABELS "${labels}")
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
+    CORAIL_BUILD=${PROJECT_BINARY_DIR} CORAIL_SOURCE=${PROJECT_SOURCE_DIR}
+    ASAN_OPTIONS=detect_stack_use_after_return=0:abort_on_error=0
+    UBSAN_OPTIONS=print_stacktrace=1
+    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1)
+endfunction()
+
+function(corail_test_environment name)
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ${ARGN})
+endfunction()
+
+# Once each, on the backend that the program chooses.
+foreach(folder unit sim http stress)
+  corail_glob(sources tests/${folder}/*.c)
+  if(folder STREQUAL http AND NOT CORAIL_WITH_HTTP)
+    continue()
+  endif()
+  foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    corail_test_program(${folder}_${name} ${source})
+    corail_test(${folder}.${name} ${source} ${folder} ${folder}_${name})
+    if(folder STREQUAL sim)
+      corail_test_environment(${folder}.${name} CORAIL_BACKEND=sim)
+    endif()
+  endforeach()
+endforeach()
+
+# Once per backend.
+foreach(folder conformance torture)
+  corail_glob(sources tests/${folder}/*.c)
+  foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    corail_test_program(${folder}_${name} ${source})
+    foreach(backend IN LISTS backends)
+      set(test ${folder}.${name}.${backend})
+      corail_test(${test} ${source} "${folder};${backend}" ${folder}_${name})
+      corail_test_environment(${test} CORAIL_BACKEND=${backend})
+    endforeach()
+  endforeach()
+endforeach()
+
+# The unit tests again under Valgrind, which knows our stacks by its client requests.
+find_program(VALGRIND valgrind)
+if(VALGRIND AND NOT CORAIL_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
+  corail_glob(sources tests/unit/*.c)
+  foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    file(STRINGS ${source} excluded REGEX "ctest: .*novalgrind" LIMIT_COUNT 1)
+    if(excluded)
+      continue()
+    endif()
+    corail_test(valgrind.${name} ${source} valgrind ${VALGRIND} --quiet --error-exitcode=1
+      --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect
+      --fair-sched=yes $<TARGET_FILE:unit_${name}>)
+    set_tests_properties(valgrind.${name} PROPERTIES TIMEOUT 300 LABELS valgrind)
+  endforeach()
+endif()
+
+# Scripts, with helper programs beside them; they test the command and the machine around it.
+if(NOT CMAKE_CROSSCOMPILING)
+  foreach(folder cli system debug compile)
+    corail_glob(helpers tests/${folder}/*.c)
+    if(CORAIL_WITH_HTTP AND NOT folder STREQUAL compile)
+      foreach(source IN LISTS helpers)
+        get_filename_component(name ${source} NAME_WE)
+        corail_test_program(${folder}_${name} ${source})
+      endforeach()
+    endif()
+    corail_glob(scripts tests/${folder}/*.sh)
+    foreach(source IN LISTS scripts)
+      get_filename_component(name ${source} NAME_WE)
+      corail_test(${folder}.${name} ${source} ${folder} /bin/bash ${source})
+      corail_test_environment(${folder}.${name}
+        CC=${CMAKE_C_COMPILER} CORAIL_GENERATOR=${CMAKE_GENERATOR})
+    endforeach()
+  endforeach()
+endif()
