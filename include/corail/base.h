@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CORAIL_BASE_H
+#define CORAIL_BASE_H
+
+/*
+ * Corail's vocabulary: time, errors and byte buffers.
+ *
+ * Errors. Every function that can fail returns a negative number: a negated errno value, or one of
+ * the ranges below (DNS, TLS, HTTP). They compose with `if (r < 0) return r;`, are the same on every
+ * backend, and no other task can overwrite them. -ECANCELED means cancellation and nothing else,
+ * -ETIMEDOUT means that a deadline passed and nothing else, wherever Corail itself is the source.
+ *
+ * Out-parameters are called ret_something and are written only on success.
+ *
+ * Ownership, in seven sentences. Who opens closes. When a cr_ call returns, neither kernel nor
+ * library holds a pointer into your memory. cr_spawn() borrows its argument, cr_spawn_copy() copies
+ * it. A scope outlives its tasks, always. Close cancels what is in flight on the object and waits
+ * for it. One task per direction on a connection, else -EBUSY. Nothing is shared between loops
+ * except by functions ending in _threadsafe.
+ *
+ * Programmer errors (closing twice, suspending outside a task) are not return values: they print
+ * a message and the task tree on standard error, and abort.
+ */
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CORAIL_VERSION_MAJOR 0
+#define CORAIL_VERSION_MINOR 1
+#define CORAIL_VERSION_PATCH 0
+
+/*
+ * Marks a prototype that may suspend the calling task: C's `await`. Greppable, and visible to
+ * clang's tools as an annotation. A function without it never gives up the processor.
+ */
+#if defined(__clang__)
+#define CORAIL_SUSPENDS __attribute__((annotate("corail_suspends")))
+#else
+#define CORAIL_SUSPENDS
+#endif
+
+#if defined(__GNUC__)
+#define CORAIL_API __attribute__((visibility("default")))
+#define CORAIL_PRINTF(format_index, first_index) \
+	__attribute__((format(printf, format_index, first_index)))
+#else
+#define CORAIL_API
+#define CORAIL_PRINTF(format_index, first_index)
+#endif
+
+/* Returns the library's version as text, "0.1.0". Static storage. */
+CORAIL_API const char *cr_version(void);
+
+/* ------------------------------------------------------------------------------------- time --- */
+
+/*
+ * A duration, or a point of the loop's monotonic clock, in nanoseconds. Durations below zero count
+ * as zero, and every computation saturates at CORAIL_NEVER instead of wrapping around.
+ */
+typedef int64_t cr_nsec;
+
+/* The point in time that never comes; the duration that never ends. */
+#define CORAIL_NEVER INT64_MAX
+
+/* `count` seconds as a duration; fractions count (0.25 is 250 ms). NaN and negatives give zero. */
+static inline cr_nsec cr_seconds(double count)
+{
+	if (!(count > 0.0))
+		return 0;
+	return count >= 9.2e9 ? CORAIL_NEVER : (cr_nsec)(count * 1e9 + 0.5);
+}
+
+/* `count` milliseconds as a duration, saturating. */
+static inline cr_nsec cr_millis(int64_t count)
+{
+	return count >= CORAIL_NEVER / 1000000 ? CORAIL_NEVER : count * 1000000;
+}
+
+/* `count` microseconds as a duration, saturating. */
+static inline cr_nsec cr_micros(int64_t count)
+{
+	return count >= CORAIL_NEVER / 1000 ? CORAIL_NEVER : count * 1000;
+}
+
+/* ----------------------------------------------------------------------------------- errors --- */
+
+/*
+ * The errors that errno has no word for: X(name, number, message). Numbers are stable. The ranges:
+ * names 10000, TLS 11000, HTTP 12000, SQL 13000.
+ */
+#define CORAIL_ERROR_MAP(X)                                                                        \
+	X(DNS_NOTFOUND, 10000, "host not found")                                                   \
+	X(DNS_NODATA, 10001, "host has no address of the kind asked for")                          \
+	X(DNS_TIMEOUT, 10002, "name servers did not answer")                                       \
+	X(DNS_SERVFAIL, 10003, "name server failed")                                               \
+	X(DNS_BADNAME, 10004, "not a valid host name")                                             \
+	X(DNS_REFUSED, 10005, "name server refused the query, or cannot be reached")               \
+	X(DNS_BADREPLY, 10006, "name server sent a malformed answer")                              \
+	X(TLS_HANDSHAKE, 11000, "TLS handshake failed")                                            \
+	X(TLS_CERTIFICATE, 11001, "the peer's certificate could not be verified")                  \
+	X(TLS_PROTOCOL, 11002, "TLS protocol error")                                               \
+	X(HTTP_URL, 12000, "not a valid URL")                                                      \
+	X(HTTP_SCHEME, 12001, "URL scheme not supported")                                          \
+	X(HTTP_TRUNCATED, 12002, "the body ended before its announced length")                     \
+	X(HTTP_REDIRECTS, 12003, "too many redirects")                                             \
+	X(HTTP_TOO_LARGE, 12004, "larger than the limit that was set")                             \
+	X(HTTP_ENCODING, 12005, "the body's content encoding is damaged or unknown")               \
+	X(HTTP_PROTOCOL, 12006, "the server does not speak valid HTTP")                            \
+	X(HTTP_HEADER, 12007, "a header name or value holds a forbidden character")                \
+	X(HTTP_STATUS, 12008, "the server answered with an error status")                          \
+	X(HTTP_EMPTY, 12009, "the server closed the connection without an answer")                 \
+	X(HTTP_CLIENT, 12010, "the HTTP library reported a failure without a more exact code")
+
+enum cr_error {
+#define CORAIL__X(name, number, message) CORAIL_E_##name = (number),
+	CORAIL_ERROR_MAP(CORAIL__X)
+#undef CORAIL__X
+};
+
+/*
+ * The symbolic name of an error, without its sign: "ECONNREFUSED", "DNS_NOTFOUND". Takes what a
+ * cr_ function returned; zero and positive values give "OK", an unknown one "UNKNOWN". Static storage.
+ */
+CORAIL_API const char *cr_err_name(int error);
+
+/* One clear sentence fragment for an error, as cr_err_name(). Static storage, in English. */
+CORAIL_API const char *cr_strerror(int error);
+
+/* ---------------------------------------------------------------------------------- buffers --- */
+
+/*
+ * A growing byte buffer. All zero is a valid empty buffer. `data[size]` is always a zero byte once
+ * something was appended, so that text can be printed as it is. `limit_bytes`, when not zero, is the
+ * most it may hold. You own it: cr_buf_free() when done.
+ */
+typedef struct cr_buf {
+	char *data;
+	size_t size;           /* bytes in use */
+	size_t capacity_bytes; /* bytes allocated */
+	size_t limit_bytes;    /* 0: no limit */
+} cr_buf;
+
+/* Makes room for `extra_bytes` more. Returns 0, -ENOMEM, or -EMSGSIZE past the buffer's limit. */
+CORAIL_API int cr_buf_reserve(cr_buf *buf, size_t extra_bytes);
+
+/* Appends `size` bytes. Returns 0, or as cr_buf_reserve(), with the buffer unchanged. */
+CORAIL_API int cr_buf_append(cr_buf *buf, const void *data, size_t size);
+
+/* Appends formatted text, as printf(). Returns 0, -ENOMEM, -EMSGSIZE, or -EINVAL for a bad format. */
+CORAIL_API int cr_buf_printf(cr_buf *buf, const char *format, ...) CORAIL_PRINTF(2, 3);
+
+/* Drops the first `size` bytes (at most all of them) and moves the rest to the front. */
+CORAIL_API void cr_buf_consume(cr_buf *buf, size_t size);
+
+/* Empties the buffer and keeps its memory. */
+CORAIL_API void cr_buf_clear(cr_buf *buf);
+
+/* Gives the memory back; the buffer is empty and usable again, and keeps its limit. Accepts NULL. */
+CORAIL_API void cr_buf_free(cr_buf *buf);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CORAIL_CORAIL_H
+#define CORAIL_CORAIL_H
+
+/* The umbrella: everything that libcorail itself offers. HTTP is a library of its own: <corail/http.h>. */
+
+#include <corail/base.h>
+#include <corail/debug.h>
+#include <corail/dns.h>
+#include <corail/io.h>
+#include <corail/loop.h>
+#include <corail/net.h>
+#include <corail/task.h>
+
+#endif

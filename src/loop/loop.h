@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CR__LOOP_LOOP_H
+#define CR__LOOP_LOOP_H
+
+/*
+ * The loop: a backend, timers, callbacks and an inbox for other threads. It knows waiters with a
+ * callback; what a task is, only the layer above knows.
+ */
+
+#include <corail/loop.h>
+#include <corail/task.h>
+
+#include "base/list.h"
+#include "loop/backend.h"
+#include "loop/timers.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* A queued callback. */
+struct cr__post {
+	struct cr__post *next;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+struct cr__loop {
+	/*
+	 * Whether a busy loop has a reason to poll before its credit is used up: a word that the kernel sets
+	 * (io_uring's submission flags) and the bits that matter. Backends without one leave `quiet_word`.
+	 */
+	const _Atomic uint32_t *attention_word;
+	uint32_t attention_mask;
+	bool submit_pending; /* the backend holds operations that the kernel has not seen */
+	_Atomic(struct cr__post *) inbox; /* from other threads, last in first out */
+	struct cr__post *posts_head, **posts_tail;
+
+	const struct cr__backend *backend;
+	void *backend_state;
+	struct cr__timers timers;
+	_Atomic bool sleeping; /* published before a wait: posters then have to wake it */
+	_Atomic uint32_t signal_count; /* SIGINTs that arrived and that nobody has looked at */
+	int64_t id;
+	uint64_t seed;          /* sim's */
+	uint64_t trace;         /* digest of decisions */
+	uint64_t turns, polls, posts;
+	_Atomic uint32_t quiet_word; /* always 0 */
+};
+
+/* The loop that runs on this thread, or NULL: the one place that keeps something per thread. */
+struct cr__loop *cr__loop_self(void);
+void cr__loop_self_set(struct cr__loop *loop);
+
+/* Opens a loop with that backend and registers it. Returns 0, or as cr__run(). */
+int cr__loop_open(struct cr__loop *loop, const struct cr__backend *backend, uint64_t seed);
+void cr__loop_close(struct cr__loop *loop);
+
+/* The backend for an option: by number, by CORAIL_BACKEND, or the best that the probe accepts. */
+int cr__loop_backend_choose(enum cr_backend wanted, const struct cr__backend **ret_backend);
+
+/*
+ * One turn: polls (waiting only when `busy` is false, and then for the next timer at most), fires timers,
+ * takes the inbox in and runs the callbacks that were queued before. Returns 0, or what ended the loop.
+ */
+int cr__loop_turn(struct cr__loop *loop, bool busy);
+
+/* Whether a busy loop should poll now rather than go on with tasks. */
+static inline bool cr__loop_attention(const struct cr__loop *loop)
+{
+	return (atomic_load_explicit(loop->attention_word, memory_order_relaxed) &
+	        loop->attention_mask) ||
+	       loop->posts_head ||
+	       atomic_load_explicit(&loop->inbox, memory_order_relaxed);
+}
+
+static inline cr_nsec cr__loop_now(struct cr__loop *loop)
+{
+	return loop->backend->now(loop);
+}
+
+/* Mixes a decision into the trace (FNV-1a over 64-bit words). */
+static inline void cr__loop_trace(struct cr__loop *loop, uint64_t decision)
+{
+	loop->trace = (loop->trace ^ decision) * UINT64_C(0x100000001b3);
+}
+
+/* Wakes the loop from another thread or a signal handler, if it sleeps. */
+void cr__loop_wake(struct cr__loop *loop);
+
+#endif
