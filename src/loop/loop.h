@@ -38,9 +38,10 @@ struct cr__loop {
 	const struct cr__backend *backend;
 	void *backend_state;
 	struct cr__timers timers;
+	struct cr__attachment *attachments; /* see attach.h */
 	_Atomic bool sleeping; /* published before a wait: posters then have to wake it */
-	_Atomic uint32_t signal_count; /* SIGINTs that arrived and that nobody has looked at */
 	int64_t id;
+	struct cr__loop *registry_next;
 	uint64_t seed;          /* sim's */
 	uint64_t trace;         /* digest of decisions */
 	uint64_t turns, polls, posts;

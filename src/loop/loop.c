@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+#include "loop/loop.h"
+
+#include "base/alloc.h"
+#include "base/panic.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TIMERS_MAX = 1 << 26 };
+
+/*
+ * All loops that run now. A post from another thread looks the loop up under the lock and pushes to its
+ * inbox before letting go, so that a loop that is ending is either reached or refused.
+ */
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct cr__loop *registry_first;
+static int64_t registry_id_last;
+
+static __thread struct cr__loop *loop_of_this_thread;
+
+struct cr__loop *cr__loop_self(void)
+{
+	return loop_of_this_thread;
+}
+
+void cr__loop_self_set(struct cr__loop *loop)
+{
+	loop_of_this_thread = loop;
+}
+
+int cr__loop_open(struct cr__loop *loop, const struct cr__backend *backend, uint64_t seed)
+{
+	int r;
+
+	memset(loop, 0, sizeof *loop);
+	loop->backend = backend;
+	loop->seed = seed;
+	loop->trace = UINT64_C(0xcbf29ce484222325);
+	loop->attention_word = &loop->quiet_word;
+	loop->posts_tail = &loop->posts_head;
+	r = cr__timers_init(&loop->timers, TIMERS_MAX);
+	if (r < 0)
+		return r;
+	r = backend->open(loop);
+	if (r < 0) {
+		cr__timers_destroy(&loop->timers);
+		return r;
+	}
+	pthread_mutex_lock(&registry_lock);
+	loop->id = ++registry_id_last;
+	loop->registry_next = registry_first;
+	registry_first = loop;
+	pthread_mutex_unlock(&registry_lock);
+	return 0;
+}
+
+static void posts_free(struct cr__post *post)
+{
+	while (post) {
+		struct cr__post *next = post->next;
+
+		cr__free(post);
+		post = next;
+	}
+}
+
+void cr__loop_close(struct cr__loop *loop)
+{
+	struct cr__loop **link = &registry_first;
+
+	pthread_mutex_lock(&registry_lock);
+	while (*link != loop)
+		link = &(*link)->registry_next;
+	*link = loop->registry_next;
+	pthread_mutex_unlock(&registry_lock);
+	loop->backend->close(loop);
+	cr__timers_destroy(&loop->timers);
+	posts_free(atomic_exchange(&loop->inbox, NULL));
+	posts_free(loop->posts_head);
+}
+
+void cr__loop_wake(struct cr__loop *loop)
+{
+	/*
+	 * Pairs with the fence in cr__loop_turn(): either the loop sees what was put into the inbox before it
+	 * sleeps, or we see that it sleeps. One wake-up serves all posts until it sleeps again.
+	 */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&loop->sleeping, memory_order_relaxed) &&
+	    atomic_exchange_explicit(&loop->sleeping, false, memory_order_relaxed))
+		loop->backend->wake(loop);
+}
+
+static struct cr__post *post_new(void (*fn)(void *arg), void *arg)
+{
+	struct cr__post *post = cr__alloc(sizeof *post);
+
+	if (post)
+		*post = (struct cr__post){NULL, fn, arg};
+	return post;
+}
+
+int cr_loop_post(void (*fn)(void *arg), void *arg)
+{
+	struct cr__loop *loop = cr__loop_self();
+	struct cr__post *post;
+
+	if (!loop)
+		return -ESRCH;
+	post = post_new(fn, arg);
+	if (!post)
+		return -ENOMEM;
+	*loop->posts_tail = post;
+	loop->posts_tail = &post->next;
+	return 0;
+}
+
+int cr_loop_post_threadsafe(cr_loop handle, void (*fn)(void *arg), void *arg)
+{
+	struct cr__post *post = post_new(fn, arg);
+	struct cr__loop *loop;
+
+	if (!post)
+		return -ENOMEM;
+	pthread_mutex_lock(&registry_lock);
+	for (loop = registry_first; loop && loop->id != handle.id; loop = loop->registry_next)
+		;
+	if (loop) {
+		post->next = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
+		while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &post->next, post,
+		                                              memory_order_release,
+		                                              memory_order_relaxed))
+			;
+		cr__loop_wake(loop);
+	}
+	pthread_mutex_unlock(&registry_lock);
+	if (loop)
+		return 0;
+	cr__free(post);
+	return -ESRCH;
+}
+
+cr_loop cr_loop_current(void)
+{
+	struct cr__loop *loop = cr__loop_self();
+
+	return (cr_loop){loop ? loop->id : 0};
+}
+
+const char *cr_loop_backend(void)
+{
+	struct cr__loop *loop = cr__loop_self();
+
+	return loop ? loop->backend->name : NULL;
+}
+
+/* Appends what other threads posted, oldest first, behind this thread's own posts. */
+static void inbox_take(struct cr__loop *loop)
+{
+	struct cr__post *post = atomic_exchange_explicit(&loop->inbox, NULL, memory_order_acquire);
+	struct cr__post *oldest = NULL, **tail = post ? &post->next : NULL;
+
+	while (post) {
+		struct cr__post *next = post->next;
+
+		post->next = oldest;
+		oldest = post;
+		post = next;
+	}
+	if (!oldest)
+		return;
+	*loop->posts_tail = oldest;
+	loop->posts_tail = tail;
+}
+
+/* Runs the callbacks queued before this turn; what they queue themselves runs in the next. */
+static void posts_run(struct cr__loop *loop)
+{
+	struct cr__post *post = loop->posts_head;
+
+	loop->posts_head = NULL;
+	loop->posts_tail = &loop->posts_head;
+	while (post) {
+		struct cr__post *next = post->next;
+
+		post->fn(post->arg);
+		cr__free(post);
+		loop->posts++;
+		post = next;
+	}
+}
+
+static bool inbox_empty(struct cr__loop *loop)
+{
+	return !atomic_load_explicit(&loop->inbox, memory_order_relaxed);
+}
+
+int cr__loop_turn(struct cr__loop *loop, bool busy)
+{
+	cr_nsec until = 0;
+	int r;
+
+	loop->turns++;
+	if (!busy && !loop->posts_head) {
+		atomic_store_explicit(&loop->sleeping, true, memory_order_relaxed);
+		atomic_thread_fence(memory_order_seq_cst);
+		if (inbox_empty(loop))
+			until = cr__timers_next(&loop->timers);
+	}
+	r = loop->backend->poll(loop, until);
+	atomic_store_explicit(&loop->sleeping, false, memory_order_relaxed);
+	if (r < 0)
+		return r;
+	if (loop->timers.count)
+		cr__timers_fire(&loop->timers, cr__loop_now(loop));
+	if (!inbox_empty(loop))
+		inbox_take(loop);
+	if (loop->posts_head)
+		posts_run(loop);
+	return 0;
+}
+
+static const struct cr__backend *const backends[] = {
+#if CORAIL_WITH_URING
+	&cr__backend_uring,
+#endif
+	&cr__backend_epoll,
+	&cr__backend_sim,
+};
+
+static const struct cr__backend *backend_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
+		if (strcmp(backends[i]->name, name) == 0)
+			return backends[i];
+	return NULL;
+}
+
+int cr_loop_probe(const char *name, char *why, size_t size)
+{
+	const struct cr__backend *backend = name ? backend_find(name) : NULL;
+
+	if (size)
+		why[0] = '\0';
+	return backend ? backend->probe(why, size) : -EINVAL;
+}
+
+int cr__loop_backend_choose(enum cr_backend wanted, const struct cr__backend **ret_backend)
+{
+	static const char *const names[] = {"auto", "uring", "epoll", "sim"};
+	const char *name, *environment = getenv("CORAIL_BACKEND");
+	const struct cr__backend *backend;
+	char why[256];
+
+	if ((unsigned)wanted >= sizeof names / sizeof *names)
+		return -EINVAL;
+	name = names[wanted];
+	if (wanted == CORAIL_BACKEND_AUTO && environment && *environment)
+		name = environment;
+	if (strcmp(name, "auto") != 0) {
+		backend = backend_find(name);
+		if (!backend)
+			return wanted == CORAIL_BACKEND_AUTO ? -EINVAL : -ENOSYS;
+		if (backend->probe(why, sizeof why) < 0)
+			return -ENOSYS;
+		*ret_backend = backend;
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
+		if (backends[i]->probe(why, sizeof why) == 0) {
+			*ret_backend = backends[i];
+			return 0;
+		}
+	return -ENOSYS;
+}
