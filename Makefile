@@ -8,12 +8,13 @@ DESTDIR ?=
 
 all:
 	@tools/setup --check build || true
-	@mkdir -p build && cmake --preset release >build/configure.log || { cat build/configure.log; exit 1; }
+	@mkdir -p build/log
+	@cmake --preset release >build/log/configure.log || { cat build/log/configure.log; exit 1; }
 	@cmake --build build
 
 help:
 	@echo "make            build; the command is then build/corail"
-	@echo "make demo       install what is missing, build, download pages one by one, then at once"
+	@echo "make demo       install what is missing, build, fetch pages one by one, then all at once"
 	@echo "make test       every test on every configuration"
 	@echo "make bench      benchmarks beside their peers; writes build/bench.json"
 	@echo "make install    into PREFIX (now $(PREFIX)), below DESTDIR if set"

@@ -110,7 +110,8 @@ if(VALGRIND AND NOT CORAIL_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
       continue()
     endif()
     corail_test(valgrind.${name} ${source} valgrind ${VALGRIND} --quiet --error-exitcode=1
-      --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect
+      --leak-check=full --show-leak-kinds=definite,indirect
+      --errors-for-leak-kinds=definite,indirect
       --fair-sched=yes $<TARGET_FILE:unit_${name}>)
     set_tests_properties(valgrind.${name} PROPERTIES TIMEOUT 300 LABELS valgrind)
   endforeach()
@@ -134,4 +135,11 @@ if(NOT CMAKE_CROSSCOMPILING)
         CC=${CMAKE_C_COMPILER} CORAIL_GENERATOR=${CMAKE_GENERATOR})
     endforeach()
   endforeach()
+endif()
+
+# The rules of the house are a test like any other, and so is their own test.
+if(NOT CORAIL_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
+  set(tidy ${PROJECT_SOURCE_DIR}/tools/tidy.py)
+  corail_test(tidy.rules ${tidy} tidy /usr/bin/python3 ${tidy})
+  corail_test(tidy.self-test ${tidy} tidy /usr/bin/python3 ${tidy} --self-test)
 endif()

@@ -32,7 +32,8 @@ for header in $headers; do
 	gcc -std=c11 -dM -E "$scratch/system.c" | awk '{print $2}' | sort >"$scratch/before"
 	cp "$scratch/system.c" "$scratch/ours.c"
 	echo "#include <$header>" >>"$scratch/ours.c"
-	gcc -std=c11 -I"$include" -dM -E "$scratch/ours.c" | awk '{print $2}' | sort >"$scratch/after"
+	gcc -std=c11 -I"$include" -dM -E "$scratch/ours.c" | awk '{print $2}' |
+		sort >"$scratch/after"
 	foreign=$(comm -13 "$scratch/before" "$scratch/after" |
 		sed 's/(.*//' | grep -v '^CORAIL_\|^cr_' || true)
 	[ -z "$foreign" ] || fail "$header defines macros that are not ours: $foreign"

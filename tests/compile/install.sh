@@ -35,7 +35,7 @@ build_and_run()
 	echo "builds and runs: $what"
 }
 shared="$(pkg-config --cflags --libs corail-http)"
-# libcurl's own static dependencies are many, and not all installed: ours are static, others' shared.
+# libcurl's own static dependencies are many, and not all installed: only ours are static.
 static="$(pkg-config --cflags corail-http) $libdir/libcorail-http.a $libdir/libcorail.a
 	$(pkg-config --libs libcurl liburing libcares) -pthread"
 build_and_run "C11, pkg-config" gcc -std=c11 $strict "$scratch/consumer.c" $shared

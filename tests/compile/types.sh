@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What must not compile: a task function with the wrong argument, the wrong return type, or the wrong
-# number of arguments. Every case is compiled beside the right one, which must be accepted.
+# What must not compile: a task function with the wrong argument, return type or number of
+# arguments. Every case is compiled beside the right one, which must be accepted.
 . "$(dirname "$0")/common.inc"
 
 include=$CORAIL_SOURCE/include
@@ -38,7 +38,8 @@ try()
 	cp "$scratch/try.c" "$scratch/try.cpp"
 	for cc in $compilers_c; do
 		for std in c11 c2x; do
-			if $cc -std=$std -w -I"$include" -fsyntax-only "$scratch/try.c" 2>/dev/null; then
+			if $cc -std=$std -w -I"$include" -fsyntax-only "$scratch/try.c" \
+				2>/dev/null; then
 				taken=$((taken + 1))
 			else
 				refused=$((refused + 1))
@@ -46,7 +47,8 @@ try()
 		done
 	done
 	for cc in $compilers_cpp; do
-		if $cc -std=c++17 -w -I"$include" -fsyntax-only "$scratch/try.cpp" 2>/dev/null; then
+		if $cc -std=c++17 -w -I"$include" -fsyntax-only "$scratch/try.cpp" \
+			2>/dev/null; then
 			taken=$((taken + 1))
 		else
 			refused=$((refused + 1))

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: MIT
+"""Rules about names: what is public, what it promises, and what nobody uses."""
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from .tree import CALL, NO_CALL, Finding
+
+# What suspends by itself; whatever calls one of these (or a marked function) suspends too.
+SUSPENDING_ROOTS = {"cr__park", "cr__park_unabortable"}
+# Header of another library than libcorail, and the file that lists its exported names.
+MAPS = {"src/symbols.map": lambda path: not path.endswith("/http.h"),
+        "src/ext/http/symbols.map": lambda path: path.endswith("/http.h")}
+
+
+@dataclass
+class Public:
+    """A public name: a function, an inline function, or a macro used as one."""
+
+    name: str
+    path: str
+    line: int
+    kind: str
+    suspends: bool
+    documented: bool
+
+
+def declarations(file):
+    """The declarations of a public header, as (first line, text)."""
+    number = 0
+    while number < len(file.code_lines):
+        line = file.code_lines[number]
+        first = number
+        if line.startswith("#define "):
+            while file.code_lines[number].rstrip().endswith("\\"):
+                number += 1
+            yield first + 1, "\n".join(file.code_lines[first:number + 1])
+        elif re.match(r"(CORAIL_API|static inline|extern)\b", line):
+            while not re.search(r"[;{]", file.code_lines[number]) and number + 1 < len(file.lines):
+                number += 1
+            yield first + 1, "\n".join(file.code_lines[first:number + 1])
+        number += 1
+
+
+def documented(file, line):
+    """Whether a comment stands above, or above the declarations it is grouped with."""
+    for number in range(line - 1, 0, -1):
+        text = file.lines[number - 1].strip()
+        if text.endswith("*/") and not file.code_lines[number - 1].strip():
+            return True
+        if not text or text == "}" or text.startswith("#if"):
+            return False
+    return False
+
+
+def public_names(tree):
+    found = []
+    for file in tree.under("include/corail/", ending=".h"):
+        for line, text in declarations(file):
+            if text.startswith("#define"):
+                match = re.match(r"#define (cr_\w+|CORAIL_[A-Z]\w*)\(", text)
+                kind = "macro"
+            else:
+                flat = re.sub(r"CORAIL_PRINTF\([^)]*\)|__attribute__\s*\(\(.*?\)\)", "", text)
+                match = re.search(r"\b(cr_\w+)\s*\(", flat) or \
+                    re.search(r"\b(cr_\w+|corail_\w+)\s*(?:\[[^]]*\])?;", flat)
+                kind = "inline" if text.startswith("static") else "function"
+            if match:
+                found.append(Public(match.group(1), file.path, line, kind,
+                                    "CORAIL_SUSPENDS" in text, documented(file, line)))
+    return found
+
+
+def documentation(tree):
+    names = public_names(tree)
+    # A macro that is written twice, for C and for C++, has one comment.
+    explained = {public.name for public in names if public.documented}
+    for public in names:
+        if public.name not in explained and not public.name.startswith("cr__"):
+            yield Finding("documentation", public.path, public.line, f"{public.name}: says nothing")
+
+
+def tested(tree):
+    tests = set()
+    for file in tree.under("tests/", ending=(".c", ".sh", ".h", ".inc")):
+        tests |= set(re.findall(r"\w+", file.text))
+    if not tests:
+        return
+    for public in public_names(tree):
+        if public.name not in tests and not public.name.startswith("cr__") and \
+                not re.match(r"CORAIL_(PRINTF|ERROR_MAP)$", public.name):
+            yield Finding("tested", public.path, public.line, f"{public.name}: no test names it")
+
+
+def exported_names(tree, path):
+    return {public.name: public for public in public_names(tree)
+            if public.kind == "function" and MAPS[path](public.path)}
+
+
+def symbol_map(tree, path):
+    """The text that a map should have."""
+    names = sorted(exported_names(tree, path))
+    label = "CORAIL" if path == "src/symbols.map" else "CORAIL_HTTP"
+    lines = [f"\t\t{name};" for name in names]
+    return "\n".join([
+        "/* SPDX-License-Identifier: MIT */",
+        "/* What the shared library exports. Written by `tools/tidy.py --write-maps`. */",
+        f"{label}_0.1 {{", "\tglobal:", *lines, "\tlocal:", "\t\t*;", "};", ""])
+
+
+def symbol_maps(tree):
+    for path in MAPS:
+        wanted = exported_names(tree, path)
+        if not wanted:
+            continue
+        if path not in tree:
+            yield Finding("symbols", path, 1, "missing: tools/tidy.py --write-maps")
+            continue
+        listed = set(re.findall(r"\b(cr_\w+|corail_\w+);", tree.files[path].code))
+        for name in sorted(wanted.keys() - listed):
+            where = wanted[name]
+            yield Finding("symbols", where.path, where.line, f"{name} is not in {path}")
+        for name in sorted(listed - wanted.keys()):
+            yield Finding("symbols", path, 1, f"{name} is in no public header")
+
+
+def macro_calls(tree):
+    """What each function-like macro of the project calls."""
+    calls = {}
+    for file in tree.under("include/", "src/", ending=(".h", ".c")):
+        for line, text in declarations(file):
+            match = re.match(r"#define (\w+)\(", text)
+            if match:
+                body = set(CALL.findall(text[match.end():]))
+                body |= set(re.findall(r"CORAIL__CLEANUP\((\w+)\)", text))
+                calls[match.group(1)] = body - NO_CALL
+    return calls
+
+
+def suspending(tree):
+    """All that may suspend: marked names, and the (path, name) of functions that reach one."""
+    functions = [function for file in tree.under("src/", "include/", ending=(".c", ".h"))
+                 for function in file.functions]
+    macros = macro_calls(tree)
+    names = SUSPENDING_ROOTS | {public.name for public in public_names(tree) if public.suspends}
+    locals_ = set()
+    changed = True
+    while changed:
+        changed = False
+        for name, calls in macros.items():
+            if name not in names and calls & names:
+                names.add(name)
+                changed = True
+        for function in functions:
+            key = (function.path, function.name)
+            if key in locals_:
+                continue
+            own = {other.name for other in tree.files[function.path].functions if other.static}
+            if calls_suspending(function, own, names, locals_):
+                locals_.add(key)
+                if not function.static and function.name not in names:
+                    names.add(function.name)
+                changed = True
+    return names, locals_
+
+
+def calls_suspending(function, own, names, locals_):
+    return any((function.path, call) in locals_ if call in own else call in names
+               for call in function.calls)
+
+
+def suspends(tree):
+    """A mark that is missing breaks users' invariants; one too many hides where tasks switch."""
+    _, reaching = suspending(tree)
+    defined = defaultdict(set)
+    for file in tree.under("src/", "include/", ending=(".c", ".h")):
+        for function in file.functions:
+            if not function.static or file.path.startswith("include/"):
+                defined[function.name].add((file.path, function.name))
+    for public in public_names(tree):
+        places = defined.get(public.name, set())
+        if public.kind == "macro" or not places:
+            continue
+        if places & reaching and not public.suspends:
+            yield Finding("suspends", public.path, public.line,
+                          f"{public.name} may suspend and is not marked CORAIL_SUSPENDS")
+        elif public.suspends and not places & reaching:
+            yield Finding("suspends", public.path, public.line,
+                          f"{public.name} is marked CORAIL_SUSPENDS and never suspends")
+
+
+def undefined(tree):
+    """A public function that no source defines."""
+    sources = tree.under("src/", ending=(".c", ".S"))
+    if not sources:
+        return
+    names = {function.name for file in sources for function in file.functions}
+    text = "\n".join(file.code for file in sources)
+    for public in public_names(tree):
+        if public.kind == "function" and public.name not in names and \
+                not re.search(rf"\b{public.name}\b(\s*=|\s*\[|:|\s*\))", text):
+            yield Finding("undefined", public.path, public.line,
+                          f"{public.name} is defined nowhere")
+
+
+def dead(tree):
+    """Internal functions that nobody calls, or that only their own file does."""
+    uses = Counter()
+    for file in tree.under("src/", "include/", "cli/", "tests/", "tools/",
+                           ending=(".c", ".S", ".h", ".py")):
+        headers = file.path.endswith(".h")
+        text = file.text if file.path.endswith((".S", ".py")) else file.code
+        for name in set(re.findall(r"\b\w+\b", text)):
+            if not headers or re.search(rf"^[ \t#].*\b{name}\b", text, re.MULTILINE):
+                uses[name] += 1
+    public = {entry.name for entry in public_names(tree)}
+    for file in tree.under("src/", ending=".c"):
+        words = Counter(re.findall(r"\b\w+\b", file.code))
+        for function in file.functions:
+            name = function.name
+            if function.static or name in public or name == "main":
+                continue
+            if uses[name] > 1:
+                continue
+            what = "should be static" if words[name] > 1 else "is used nowhere"
+            yield Finding("dead", file.path, function.line, f"{name} {what}")
+
+
+def prefixes(tree):
+    """cr__ for what other files see, cr_ for what users see, nothing for the rest."""
+    public = {entry.name for entry in public_names(tree)}
+    for file in tree.under("src/", ending=".c"):
+        for function in file.functions:
+            name = function.name
+            if function.static and name.startswith("cr_"):
+                message = "static functions have no prefix"
+            elif not function.static and not name.startswith("cr_"):
+                message = "seen by other files: static, or cr__"
+            elif name.startswith("cr_") and not name.startswith("cr__") and name not in public:
+                message = "no public header declares it: cr__"
+            else:
+                continue
+            yield Finding("prefixes", file.path, function.line, f"{name}: {message}")
+
+
+RULES = [documentation, tested, symbol_maps, suspends, undefined, dead, prefixes]
