@@ -14,7 +14,7 @@ all:
 
 help:
 	@echo "make            build; the command is then build/corail"
-	@echo "make demo       install what is missing, build, fetch pages one by one, then all at once"
+	@echo "make demo       install the missing, build, fetch pages one by one, then at once"
 	@echo "make test       every test on every configuration"
 	@echo "make bench      benchmarks beside their peers; writes build/bench.json"
 	@echo "make install    into PREFIX (now $(PREFIX)), below DESTDIR if set"

@@ -10,8 +10,8 @@ from .tree import Finding
 RANKS = {"base": 0, "ctx": 1, "loop": 1, "task": 2, "sync": 3, "io": 3, "exec": 3,
          "net": 4, "ext": 5, "cli": 6}
 # Public headers and the layer that they belong to.
-HEADERS = {"base": "base", "loop": "loop", "sim": "loop", "task": "task", "debug": "task", "io": "io",
-           "net": "net", "dns": "net", "http": "ext", "corail": "ext"}
+HEADERS = {"base": "base", "loop": "loop", "sim": "loop", "task": "task", "debug": "task",
+           "io": "io", "net": "net", "dns": "net", "http": "ext", "corail": "ext"}
 PUBLIC_ONLY = ("src/ext/", "cli/")
 
 
@@ -71,8 +71,8 @@ ALLOCATION = r"malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|v
              r"posix_memalign|aligned_alloc|memalign|getline|open_memstream"
 DESCRIPTORS = r"read|write|readv|writev|pread|pwrite|recv|recvfrom|recvmsg|send|sendto|sendmsg|" \
               r"accept|accept4|connect|socket|socketpair|bind|listen|shutdown|close|open|openat|" \
-              r"poll|ppoll|select|pselect|epoll_\w+|io_uring_\w+|eventfd|timerfd_\w+|signalfd|pipe|" \
-              r"pipe2|dup|dup2|dup3|fcntl|ioctl|setsockopt|getsockopt|getsockname|getpeername|" \
+              r"poll|ppoll|select|pselect|epoll_\w+|io_uring_\w+|eventfd|timerfd_\w+|signalfd|" \
+              r"pipe|pipe2|dup|dup2|dup3|fcntl|ioctl|setsockopt|getsockopt|getsockname|getpeername|" \
               r"lseek|fstat|ftruncate|fsync|sendfile|splice"
 
 # (names, where banned, where allowed all the same, what to do instead)
@@ -118,7 +118,7 @@ def banned(tree):
 
 
 def thread_locals(tree):
-    """Compilers keep the address of a thread-local across a suspension: one accessor file a layer."""
+    """Compilers keep a thread-local's address across a suspension: one accessor file a layer."""
     keepers = {}
     for file in tree.under("src/", "include/", "cli/", ending=(".c", ".h")):
         match = re.search(r"\b(__thread|_Thread_local|thread_local)\b", file.code)
