@@ -52,7 +52,7 @@ if(CORAIL_WITH_HTTP)
   corail_install_library(corail-http http)
   corail_install_pc(corail-http)
 else()
-  set(headers_without PATTERN http.h EXCLUDE)
+  set(headers_without REGEX "/(http|http_server|curl)\\.h$" EXCLUDE)
 endif()
 install(DIRECTORY include/corail DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.h" ${headers_without})

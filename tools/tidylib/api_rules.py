@@ -10,8 +10,9 @@ from .tree import CALL, NO_CALL, Finding
 # What suspends by itself; whatever calls one of these (or a marked function) suspends too.
 SUSPENDING_ROOTS = {"cr__park", "cr__park_unabortable"}
 # Header of another library than libcorail, and the file that lists its exported names.
-MAPS = {"src/symbols.map": lambda path: not path.endswith("/http.h"),
-        "src/ext/http/symbols.map": lambda path: path.endswith("/http.h")}
+HTTP_HEADERS = ("/http.h", "/http_server.h", "/curl.h")
+MAPS = {"src/symbols.map": lambda path: not path.endswith(HTTP_HEADERS),
+        "src/ext/http/symbols.map": lambda path: path.endswith(HTTP_HEADERS)}
 
 
 @dataclass

@@ -11,7 +11,8 @@ RANKS = {"base": 0, "ctx": 1, "loop": 1, "task": 2, "sync": 3, "io": 3, "exec": 
          "net": 4, "ext": 5, "cli": 6}
 # Public headers and the layer that they belong to.
 HEADERS = {"base": "base", "loop": "loop", "sim": "loop", "task": "task", "debug": "task",
-           "io": "io", "net": "net", "dns": "net", "http": "ext", "corail": "ext"}
+           "sync": "sync", "io": "io", "net": "net", "dns": "net", "corail": "net",
+           "http": "ext", "http_server": "ext", "curl": "ext"}
 PUBLIC_ONLY = ("src/ext/", "cli/")
 
 
