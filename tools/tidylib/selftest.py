@@ -93,7 +93,7 @@ PLANTED = [
     ("banned", "src/net/a.c", body("exit(1)")),
     ("banned", "tests/unit/a.c", body("atoi(0)")),
     ("thread-local", "src/io/a.c", C + "static __thread int a;\n"),
-    ("thread-local", "src/loop/a.h", C + "extern _Thread_local int a;\n"),
+    ("thread-local", "include/corail/a.h", C + "extern _Thread_local int a;\n"),
     ("assembly", "src/task/a.c", C + "__asm__(\"nop\");\n"),
     ("documentation", "include/corail/task.h", HEADER.replace("/* Counts. */\n", "")),
     ("tested", "tests/unit/wait.c", C + "int main(void)\n{\n\treturn cr_wait(cr_count());\n}\n"),
