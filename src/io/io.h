@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CR__IO_IO_H
+#define CR__IO_IO_H
+
+/*
+ * Running one operation for the calling task, and knowing who is busy with a descriptor, so that a close
+ * can wait for them.
+ */
+
+#include <corail/io.h>
+
+#include "base/list.h"
+#include "loop/op.h"
+#include "task/park.h"
+
+/*
+ * Runs an operation and suspends until it has ended. Fill in code, fd and what they need; `caller` is
+ * the public function's name, `reason` one static word for dumps. Returns the operation's result, never
+ * -EINTR nor -EAGAIN; -ECANCELED before anything was started, or when it was undone.
+ */
+ssize_t cr__io_run(const struct cr__op *asked, const char *caller, const char *reason);
+
+/* Tells those who wait in cr__io_quiesce() that an operation on a descriptor has ended. For done(). */
+void cr__io_ended(struct cr__loop *loop, int fd);
+
+/*
+ * Cancels what is in flight on a descriptor and suspends until all of it has ended: operations, and
+ * the steps that follow them in the same call. Not ended by cancellation itself.
+ */
+void cr__io_quiesce(struct cr__loop *loop, int fd);
+
+/*
+ * A call of several operations, for its whole duration: a close between two of them would otherwise let
+ * the next one reach whatever file has the number by then. `closed` is set by the close.
+ */
+struct cr__io_steps {
+	struct cr__list link;
+	struct cr__loop *loop;
+	int fd;
+	bool closed;
+};
+
+void cr__io_steps_enter(struct cr__io_steps *steps, struct cr__loop *loop, int fd);
+void cr__io_steps_leave(struct cr__io_steps *steps);
+
+#endif

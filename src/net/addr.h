@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CR__NET_ADDR_H
+#define CR__NET_ADDR_H
+
+/* Pieces of addresses, for those who take targets apart. */
+
+#include <corail/net.h>
+
+/* A host name (253 bytes, RFC 1035), a trailing dot, a zone, the zero. */
+enum { CR__HOST_SIZE = 288 };
+
+/* A decimal port from 0 to 65535, or -EINVAL. */
+int cr__port_parse(const char *text);
+
+/* A numeric IPv4 or IPv6 address without brackets. Returns 0 or -EINVAL. */
+int cr__addr_parse_ip(const char *host, int port, cr_addr *ret_addr);
+
+/* Takes "host:port" or "[host]:port" apart. Returns the port, or -EINVAL. The host may be empty. */
+int cr__target_split(const char *target, char host[CR__HOST_SIZE]);
+
+#endif
