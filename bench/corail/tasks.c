@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Corail's tasks: the same programs as their twins in the other folders.
+ *
+ *   tasks yield|yield-mixed NAME TASKS YIELDS      tasks spawn NAME COUNT
+ *   tasks alive NAME TASKS ROUNDS                  tasks sleep NAME TASKS
+ *   tasks timers NAME TASKS DELAY_MS SPREAD_MS
+ */
+#include "../c/bench.h"
+
+#include <corail/corail.h>
+#include <unistd.h>
+
+static const char *name;
+static int64_t started, ended;
+static long tasks, rounds, asleep, fired, delay, spread;
+
+static void check(int result)
+{
+	if (result < 0) {
+		fprintf(stderr, "%s: %s\n", name, cr_strerror(result));
+		exit(1);
+	}
+}
+
+static int member(const int *first)
+{
+	for (int i = 0; i < 3; i++)
+		cr_yield();
+	if (*first)
+		started = bench_now();
+	for (long i = 0; i < rounds; i++)
+		cr_yield();
+	if (*first)
+		ended = bench_now();
+	return 0;
+}
+
+static int other_member(const int *first)
+{
+	for (long i = 0; i < rounds + 3; i++)
+		cr_yield();
+	return *first;
+}
+
+static int run_yield(const int *mixed)
+{
+	static const int is_first[] = {0, 1};
+	CORAIL_SCOPE(scope);
+
+	for (long i = 0; i < tasks; i++) {
+		if (*mixed && i == 1)
+			cr_spawn(&scope, other_member, &is_first[0]);
+		else
+			cr_spawn(&scope, member, &is_first[i == 0]);
+	}
+	check(cr_scope_wait(&scope));
+	bench_print(name, (double)(ended - started) / (double)(rounds * tasks));
+	return 0;
+}
+
+static int nothing(const int *argument)
+{
+	return *argument;
+}
+
+static int run_spawn(const int *argument)
+{
+	int64_t before = bench_now();
+	CORAIL_SCOPE(scope);
+
+	for (long i = 0; i < tasks; i++)
+		check(cr_await(cr_spawn(&scope, nothing, argument)));
+	bench_print(name, (double)(bench_now() - before) / (double)tasks);
+	return 0;
+}
+
+static int yield_once(const int *argument)
+{
+	cr_yield();
+	return *argument;
+}
+
+/* Starts them all, then awaits them all. */
+static void alive_round(cr_task *members, const int *argument)
+{
+	CORAIL_SCOPE(scope);
+
+	for (long i = 0; i < tasks; i++)
+		members[i] = cr_spawn(&scope, yield_once, argument);
+	for (long i = 0; i < tasks; i++)
+		check(cr_await(members[i]));
+}
+
+static int run_alive(const int *argument)
+{
+	cr_task *members = malloc((size_t)tasks * sizeof *members);
+	int64_t before;
+
+	if (!members)
+		abort();
+	alive_round(members, argument);
+	before = bench_now();
+	for (long round = 0; round < rounds; round++)
+		alive_round(members, argument);
+	bench_print(name, (double)(bench_now() - before) / (double)(rounds * tasks));
+	free(members);
+	return 0;
+}
+
+static int sleeper(const int *argument)
+{
+	asleep++;
+	cr_sleep(cr_seconds(600));
+	return *argument;
+}
+
+static int run_sleep(const int *argument)
+{
+	char full_name[64];
+	int64_t memory_before = bench_memory();
+	int64_t before = bench_now();
+	CORAIL_SCOPE(scope);
+
+	for (long i = 0; i < tasks; i++)
+		cr_spawn(&scope, sleeper, argument);
+	while (asleep < tasks)
+		check(cr_yield());
+	snprintf(full_name, sizeof full_name, "%s-start", name);
+	bench_print(full_name, (double)(bench_now() - before) / (double)BENCH_SECOND);
+	snprintf(full_name, sizeof full_name, "%s-bytes", name);
+	bench_print(full_name, (double)(bench_memory() - memory_before) / (double)tasks);
+	_exit(0);
+}
+
+static int timer(long *index)
+{
+	cr_sleep(delay * BENCH_MILLISECOND +
+	         bench_scatter(*index, tasks, spread * BENCH_MILLISECOND));
+	fired++;
+	return 0;
+}
+
+static int run_timers(const int *argument)
+{
+	int64_t before = bench_cpu();
+	CORAIL_SCOPE(scope);
+
+	for (long i = 0; i < tasks; i++)
+		cr_spawn_copy(&scope, timer, &i);
+	check(cr_scope_wait(&scope));
+	if (fired != tasks)
+		exit(1);
+	bench_print(name, (double)(bench_cpu() - before) / (double)tasks);
+	return *argument;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 2 ? argv[1] : "";
+	static const int no = 0, yes = 1;
+
+	tasks = bench_argument(argc, argv, 3);
+	name = argv[2];
+	if (strncmp(what, "yield", 5) == 0) {
+		rounds = bench_argument(argc, argv, 4) / tasks;
+		return cr_run(run_yield, strcmp(what, "yield-mixed") == 0 ? &yes : &no) < 0;
+	}
+	if (strcmp(what, "spawn") == 0)
+		return cr_run(run_spawn, &no) < 0;
+	if (strcmp(what, "alive") == 0) {
+		rounds = bench_argument(argc, argv, 4);
+		return cr_run(run_alive, &no) < 0;
+	}
+	if (strcmp(what, "sleep") == 0)
+		return cr_run(run_sleep, &no) < 0;
+	if (strcmp(what, "timers") == 0) {
+		delay = bench_argument(argc, argv, 4);
+		spread = bench_argument(argc, argv, 5);
+		return cr_run(run_timers, &no) < 0;
+	}
+	return 2;
+}
