@@ -37,7 +37,8 @@ static void loop_end(void)
 
 static struct cr__op op_of(enum cr__opcode code, int fd, void *buffer, size_t size)
 {
-	return (struct cr__op){.done = done, .code = code, .fd = fd, .buffer = buffer, .size = size};
+	return (struct cr__op){
+		.done = done, .code = code, .fd = fd, .buffer = buffer, .size = size};
 }
 
 /* Polls until an operation is done. Returns its result. */
