@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A listening TCP socket on the loopback address, on a port that the kernel chose and that is
- * printed as "PORT n" for the runner; for the echo servers in C that have nothing of their own for it.
+ * printed as "PORT n" for the runner; for the echo servers that have nothing of their own.
  */
 #ifndef BENCH_LISTEN_H
 #define BENCH_LISTEN_H
