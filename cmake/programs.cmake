@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The command, the examples and the benchmarks. All link the static library: the command works from
-# anywhere, without a search path.
+# The command and the examples. They link the static library: the command works from anywhere, without
+# a search path.
 
 corail_glob(cli_sources cli/*.c)
 if(CORAIL_WITH_HTTP AND cli_sources)
@@ -24,7 +24,3 @@ foreach(source IN LISTS examples)
   target_link_libraries(example_${name} PRIVATE
     $<IF:$<BOOL:${CORAIL_WITH_HTTP}>,corail-http_static,corail_static> corail_flags)
 endforeach()
-
-if(CORAIL_BENCH AND EXISTS ${PROJECT_SOURCE_DIR}/bench/CMakeLists.txt)
-  add_subdirectory(bench)
-endif()
