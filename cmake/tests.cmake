@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Every file of a test folder is one program and one test (or one per backend). A line such as
-#   ctest: timeout=120 labels=notsan,slow serial
-# in the source sets what CTest should know about it.
+#   ctest: timeout=120 labels=notsan,slow needs=dns,http serial
+# in the source sets what CTest should know about it. What needs something that this configuration
+# leaves out (uring, dns, http) is left out too.
 
 set(backends epoll sim)
 if(CORAIL_WITH_URING)
@@ -15,6 +16,29 @@ if(support_sources)
     ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/tests/support)
   target_link_libraries(corail_test_support PRIVATE corail_flags PUBLIC corail_static)
 endif()
+
+# corail_test_sources(variable folder): the programs of a folder that can be built here.
+function(corail_test_sources variable folder)
+  corail_glob(sources tests/${folder}/*.c)
+  set(wanted)
+  foreach(source IN LISTS sources)
+    file(STRINGS ${source} line REGEX "ctest: .*needs=" LIMIT_COUNT 1)
+    set(possible TRUE)
+    if(line MATCHES "needs=([a-z,]+)")
+      string(TOUPPER ${CMAKE_MATCH_1} needs)
+      string(REPLACE "," ";" needs ${needs})
+      foreach(need IN LISTS needs)
+        if(NOT CORAIL_WITH_${need})
+          set(possible FALSE)
+        endif()
+      endforeach()
+    endif()
+    if(possible)
+      list(APPEND wanted ${source})
+    endif()
+  endforeach()
+  set(${variable} ${wanted} PARENT_SCOPE)
+endfunction()
 
 # corail_test_program(target source): built in tests/FOLDER/NAME of the build directory.
 function(corail_test_program target source)
@@ -71,10 +95,10 @@ endfunction()
 
 # Once each, on the backend that the program chooses.
 foreach(folder unit sim http stress)
-  corail_glob(sources tests/${folder}/*.c)
   if(folder STREQUAL http AND NOT CORAIL_WITH_HTTP)
     continue()
   endif()
+  corail_test_sources(sources ${folder})
   foreach(source IN LISTS sources)
     get_filename_component(name ${source} NAME_WE)
     corail_test_program(${folder}_${name} ${source})
@@ -87,7 +111,7 @@ endforeach()
 
 # Once per backend.
 foreach(folder conformance torture)
-  corail_glob(sources tests/${folder}/*.c)
+  corail_test_sources(sources ${folder})
   foreach(source IN LISTS sources)
     get_filename_component(name ${source} NAME_WE)
     corail_test_program(${folder}_${name} ${source})
@@ -102,7 +126,7 @@ endforeach()
 # The unit tests again under Valgrind, which knows our stacks by its client requests.
 find_program(VALGRIND valgrind)
 if(VALGRIND AND NOT CORAIL_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
-  corail_glob(sources tests/unit/*.c)
+  corail_test_sources(sources unit)
   foreach(source IN LISTS sources)
     get_filename_component(name ${source} NAME_WE)
     file(STRINGS ${source} excluded REGEX "ctest: .*novalgrind" LIMIT_COUNT 1)

@@ -15,10 +15,10 @@
  *
  * CTest reads one optional line of a test's source (or script):
  *
- *	ctest: timeout=120 labels=notsan,slow serial
+ *	ctest: timeout=120 labels=notsan,slow needs=dns,http serial
  *
  * Labels with a meaning for tools/run-tests: notsan, noasan, novalgrind, noqemu (left out of that
- * configuration), serial (never beside another test).
+ * configuration); serial: never beside another test; needs: uring, dns, http, not built without.
  */
 
 #include <dirent.h>
