@@ -84,7 +84,7 @@ enum cr_backend {
 /* All zero means the defaults. */
 typedef struct cr_options {
 	enum cr_backend backend;
-	uint64_t seed;            /* sim: the order's seed; 0: CORAIL_SEED in the environment, else 1 */
+	uint64_t seed;            /* sim: shuffles the order; 0: CORAIL_SEED in the environment, else FIFO */
 	size_t stack_size_bytes;  /* for tasks that do not say; 0: 256 KiB */
 	size_t task_count_max;    /* most tasks alive at once; 0: 16,777,216 */
 	cr_nsec exit_grace;       /* how long leftovers may take to end; 0: 5 s */
@@ -93,37 +93,37 @@ typedef struct cr_options {
 } cr_options;
 
 /*
- * Runs `int fn(T *arg)` as the main task of a new loop on this thread, and returns when it has ended
+ * cr_run(fn, arg) runs `int fn(T *arg)` as the main task of a new loop on this thread, and returns when it has ended
  * and everything it left behind was cancelled and joined.
  * Returns what fn returned. Or: -EBUSY when a loop already runs on this thread; -EINTR when SIGINT
  * cancelled main and main gave -ECANCELED; -ENOMEM; -ENOSYS when the backend that was asked for is
  * not available here (see `corail doctor`); -EINVAL for an unknown CORAIL_BACKEND.
  * Leftovers that do not end within the grace period are reported on standard error and abandoned.
  */
-#define cr_run(fn, arg) (cr__run(NULL, CORAIL__FN(fn, arg), (arg), CORAIL__SITE(fn)))
+#define cr_run(fn, ...) (cr__run(NULL, CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), CORAIL__SITE(fn)))
 
 /* As cr_run(), with options (a const cr_options *). */
-#define cr_run_with(options, fn, arg)                                                              \
-	(cr__run((options), CORAIL__FN(fn, arg), (arg), CORAIL__SITE(fn)))
+#define cr_run_with(options, fn, ...)                                                              \
+	(cr__run((options), CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), CORAIL__SITE(fn)))
 
 CORAIL_API int cr__run(const cr_options *options, cr__fn fn, const void *arg, cr__site site);
 
 /* ------------------------------------------------------------------------------------ spawn --- */
 
 /*
- * Starts `int fn(T *arg)` as a child of the scope (a cr_scope *). The child runs at the caller's next
+ * cr_spawn(scope, fn, arg) starts `int fn(T *arg)` as a child of the scope (a cr_scope *). The child runs at the caller's next
  * suspension, after those spawned before it; spawning does not suspend. `arg` is borrowed: it must
  * outlive the child, as anything declared before the scope does.
  * Cannot fail as a call: when there is no memory for a stack (-ENOMEM), too many tasks (-EAGAIN) or
  * the scope is closing (-ESHUTDOWN), the scope fails with that error and cr_task_error() of the handle
  * tells that the child never ran, so that what was handed to it can be released.
  */
-#define cr_spawn(scope, fn, arg)                                                                   \
-	(cr__spawn((scope), NULL, CORAIL__FN(fn, arg), (arg), 0, CORAIL__SITE(fn)))
+#define cr_spawn(scope, fn, ...)                                                                   \
+	(cr__spawn((scope), NULL, CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), 0, CORAIL__SITE(fn)))
 
 /* As cr_spawn(), but copies *arg (at most 16 KiB) to the child's own stack: nothing is borrowed. */
-#define cr_spawn_copy(scope, fn, arg)                                                              \
-	(cr__spawn((scope), NULL, CORAIL__FN(fn, arg), (arg), sizeof *(arg), CORAIL__SITE(fn)))
+#define cr_spawn_copy(scope, fn, ...)                                                              \
+	(cr__spawn((scope), NULL, CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), sizeof *(__VA_ARGS__), CORAIL__SITE(fn)))
 
 /* All zero means the defaults. */
 typedef struct cr_spawn_options {
@@ -132,10 +132,10 @@ typedef struct cr_spawn_options {
 } cr_spawn_options;
 
 /* As cr_spawn() and cr_spawn_copy(), with options (a const cr_spawn_options *). */
-#define cr_spawn_with(options, scope, fn, arg)                                                     \
-	(cr__spawn((scope), (options), CORAIL__FN(fn, arg), (arg), 0, CORAIL__SITE(fn)))
-#define cr_spawn_copy_with(options, scope, fn, arg)                                                \
-	(cr__spawn((scope), (options), CORAIL__FN(fn, arg), (arg), sizeof *(arg), CORAIL__SITE(fn)))
+#define cr_spawn_with(options, scope, fn, ...)                                                     \
+	(cr__spawn((scope), (options), CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), 0, CORAIL__SITE(fn)))
+#define cr_spawn_copy_with(options, scope, fn, ...)                                                \
+	(cr__spawn((scope), (options), CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), sizeof *(__VA_ARGS__), CORAIL__SITE(fn)))
 
 CORAIL_API cr_task cr__spawn(cr_scope *scope, const cr_spawn_options *options, cr__fn fn,
                              const void *arg, size_t copy_size, cr__site site);
@@ -173,8 +173,8 @@ static inline int cr_task_error(cr_task task)
 CORAIL_API CORAIL_SUSPENDS int cr_await(cr_task task);
 
 /*
- * Waits until at least one of `count` tasks has ended, and writes its index (of several, the one that
- * ended first). The others go on. Returns its result; -EINVAL for none; else as cr_await().
+ * Waits until one of `count` tasks ends, and writes its index (when some have ended already: the first
+ * such in the array). The others go on. Returns its result; -EINVAL for none; -ENOMEM; else as cr_await().
  */
 CORAIL_API CORAIL_SUSPENDS int cr_task_wait_first(const cr_task *tasks, size_t count,
                                                   size_t *ret_index);
@@ -241,7 +241,8 @@ CORAIL_API CORAIL_SUSPENDS int cr_scope_wait(cr_scope *scope);
 
 /*
  * Waits for the next child to end, in the order of completion, each reported once: as-completed.
- * A failing child that is reported so counts as awaited and does not fail the scope.
+ * A child that fails while the owner waits here counts as awaited and does not fail the scope; with
+ * cr_scope_collect(), no child does. Children whose result was read already are left out.
  * Returns 0 and the handle; -ENOENT when no child is left; -ECANCELED.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_scope_next(cr_scope *scope, cr_task *ret_task);
@@ -272,7 +273,7 @@ CORAIL_API size_t cr_scope_count(const cr_scope *scope);
 typedef struct cr_failure {
 	cr_task task;
 	int error;        /* negative */
-	const char *name; /* the child's function or name; valid until the scope is left */
+	const char *name; /* the child's function. Static storage */
 } cr_failure;
 
 /*
@@ -358,7 +359,7 @@ typedef struct cr_gather_options {
 
 /*
  * Runs fn for each element until the first one ends well; cancels and joins the others, and writes
- * its index. Returns its result; when all fail, the last failure; -EINVAL for none; -ECANCELED.
+ * its index. Returns its result; when all fail, the first failure; -EINVAL for none; -ECANCELED.
  */
 #define cr_gather_first(fn, array, count, ret_index)                                               \
 	(cr__gather_first(CORAIL__FN_ELEMENT(fn, array), (array), (count), sizeof *(array),        \

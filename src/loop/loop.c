@@ -19,17 +19,7 @@ static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct cr__loop *registry_first;
 static int64_t registry_id_last;
 
-static __thread struct cr__loop *loop_of_this_thread;
-
-struct cr__loop *cr__loop_self(void)
-{
-	return loop_of_this_thread;
-}
-
-void cr__loop_self_set(struct cr__loop *loop)
-{
-	loop_of_this_thread = loop;
-}
+__thread struct cr__loop *cr__loop_of_thread;
 
 int cr__loop_open(struct cr__loop *loop, const struct cr__backend *backend, uint64_t seed)
 {

@@ -48,9 +48,15 @@ struct cr__loop {
 	_Atomic uint32_t quiet_word; /* always 0 */
 };
 
-/* The loop that runs on this thread, or NULL: the one place that keeps something per thread. */
-struct cr__loop *cr__loop_self(void);
-void cr__loop_self_set(struct cr__loop *loop);
+/* The one thing that is kept per thread. Initial-exec: an access is one instruction, also in libcorail.so. */
+extern __thread struct cr__loop *cr__loop_of_thread
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* The loop that runs on this thread, or NULL. */
+static inline struct cr__loop *cr__loop_self(void)
+{
+	return cr__loop_of_thread;
+}
 
 /* Opens a loop with that backend and registers it. Returns 0, or as cr__run(). */
 int cr__loop_open(struct cr__loop *loop, const struct cr__backend *backend, uint64_t seed);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CR__CTX_STACK_H
+#define CR__CTX_STACK_H
+
+/*
+ * The stack pool of a loop. Stacks are carved from arenas: one mapping for many, reserved and not paid
+ * for until touched. A size class is 64 KiB times a power of two. Free stacks are reused last in first
+ * out, so that a warm one comes back; the pool keeps some thousand warm and gives the pages of the
+ * rest back. Nothing the scheduler needs lies in a stack: a page is resident only for what runs on it.
+ */
+
+#include "ctx/guard.h"
+#include "ctx/sanitize.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	CR__STACK_CLASS_COUNT = 11,    /* 64 KiB .. 64 MiB */
+	CR__STACK_SIZE_MIN = 65536,
+	CR__STACK_COLOUR_COUNT = 32,   /* how far apart in cache sets the tops of neighbours are */
+	CR__STACK_COLOUR_STEP = 64,
+};
+
+struct cr__stack {
+	char *base;      /* the low end, where the guard lies */
+	uint32_t number; /* in its pool: decides its colour */
+	uint8_t class;
+	uint8_t guard;   /* enum cr__guard */
+};
+
+/* Free stacks of one class. */
+struct cr__stack_class {
+	struct cr__stack *free; /* [0..count): a stack of stacks */
+	size_t count, capacity;
+	size_t cold;            /* free[0..cold) were given back to the kernel */
+	size_t total;           /* ever carved */
+};
+
+struct cr__stack_pool {
+	struct cr__stack_class class[CR__STACK_CLASS_COUNT];
+	struct cr__arena *arenas;
+	enum cr__guard guard;
+	uint32_t number_next;
+	size_t unguarded;  /* how many stacks have no guard: then switches look at the low end */
+	size_t high_water; /* the most bytes that any sampled stack had touched */
+	uint32_t frees;    /* counts, to sample every so often */
+};
+
+void cr__stack_pool_init(struct cr__stack_pool *pool);
+
+/* Unmaps everything. No stack may be in use. */
+void cr__stack_pool_destroy(struct cr__stack_pool *pool);
+
+/* The class for a size in bytes (0: the smallest), or -1 when it is too large. */
+int cr__stack_class_for(size_t size_bytes);
+
+static inline size_t cr__stack_size(unsigned class)
+{
+	return (size_t)CR__STACK_SIZE_MIN << class;
+}
+
+/* Carves more stacks of a class. Returns 0, or -ENOMEM. */
+int cr__stack_grow(struct cr__stack_pool *pool, unsigned class);
+
+/* Takes a stack. Returns 0, or -ENOMEM. */
+static inline int cr__stack_take(struct cr__stack_pool *pool, unsigned class,
+                                 struct cr__stack *ret_stack)
+{
+	struct cr__stack_class *c = &pool->class[class];
+
+	if (__builtin_expect(c->count == 0, 0)) {
+		int r = cr__stack_grow(pool, class);
+
+		if (r < 0)
+			return r;
+	}
+	*ret_stack = c->free[--c->count];
+	if (__builtin_expect(c->cold > c->count, 0))
+		c->cold = c->count;
+	return 0;
+}
+
+/* What happens now and then when a stack is returned: a high-water sample, giving pages back. */
+void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack);
+
+enum { CR__STACK_TIDY_EVERY = 64 };
+
+/* Returns a stack; it may be the one that the caller still runs on, until it switches away. */
+static inline void cr__stack_give(struct cr__stack_pool *pool, const struct cr__stack *stack)
+{
+	struct cr__stack_class *c = &pool->class[stack->class];
+
+	c->free[c->count++] = *stack;
+	if (__builtin_expect(++pool->frees % CR__STACK_TIDY_EVERY == 0, 0))
+		cr__stack_tidy(pool, stack);
+}
+
+/* Where its frames begin: the high end, shifted by the colour. */
+static inline char *cr__stack_top(const struct cr__stack *stack)
+{
+	return stack->base + cr__stack_size(stack->class) -
+	       (size_t)(stack->number % CR__STACK_COLOUR_COUNT) * CR__STACK_COLOUR_STEP;
+}
+
+/* How many bytes were touched from the high end down, in whole pages (mincore(2)). */
+size_t cr__stack_touched(const struct cr__stack *stack);
+
+/* For stacks without a guard: the word at the low end, which nothing may overwrite. */
+#define CR__STACK_CANARY UINT64_C(0xc0a11c0a11c0a11c)
+
+static inline int cr__stack_intact(const struct cr__stack *stack)
+{
+	return stack->guard != CR__GUARD_CHECK || *(const uint64_t *)(const void *)stack->base ==
+	                                                  CR__STACK_CANARY;
+}
+
+#endif

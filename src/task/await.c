@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "task/sched.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+
+/* Waiting for tasks, and asking about them. */
+
+static void join_link(struct cr__join *join, struct cr__task *target)
+{
+	struct cr__join *first = target->joiners;
+
+	join->target = target;
+	if (!first) {
+		join->next = join->prev = join;
+		target->joiners = join;
+		return;
+	}
+	join->next = first;
+	join->prev = first->prev;
+	first->prev->next = join;
+	first->prev = join;
+}
+
+static void join_unlink(struct cr__join *join)
+{
+	struct cr__task *target = join->target;
+
+	if (join->next == join) {
+		target->joiners = NULL;
+	} else {
+		join->prev->next = join->next;
+		join->next->prev = join->prev;
+		if (target->joiners == join)
+			target->joiners = join->next;
+	}
+	join->target = NULL;
+}
+
+static enum cr__abort join_abort(struct cr__wait *wait)
+{
+	join_unlink(CR__CONTAINER(wait, struct cr__join, wait));
+	return CR__ABORT_DONE;
+}
+
+int cr_await(cr_task handle)
+{
+	int error = cr__park_check("cr_await");
+	struct cr__sched *s = cr__sched_self();
+	struct cr__task *task;
+	struct cr__join join;
+
+	if (error < 0)
+		return error;
+	task = cr__task_find(s, handle, &error);
+	if (!task)
+		return error;
+	if (task->flags & CR__TASK_DONE) {
+		cr__scope_result_read(s, task);
+		return task->result;
+	}
+	if (task == s->current)
+		return -EDEADLK;
+	join.wait.abort = join_abort;
+	join.wait.reason = "await";
+	join.wait.fd = -1;
+	join.first = NULL;
+	join_link(&join, task);
+	return cr__park(&join.wait);
+}
+
+/* A cr_task_wait_first(): one wait, joined to many tasks. */
+struct cr__first {
+	struct cr__wait wait;
+	struct cr__join *joins;
+	size_t count, winner;
+	bool woken;
+};
+
+static void first_unlink(struct cr__first *first)
+{
+	for (size_t i = 0; i < first->count; i++)
+		if (first->joins[i].target)
+			join_unlink(&first->joins[i]);
+}
+
+static enum cr__abort first_abort(struct cr__wait *wait)
+{
+	first_unlink(CR__CONTAINER(wait, struct cr__first, wait));
+	return CR__ABORT_DONE;
+}
+
+void cr__joiners_wake(struct cr__task *task)
+{
+	while (task->joiners) {
+		struct cr__join *join = task->joiners;
+		struct cr__first *first = join->first;
+
+		join_unlink(join);
+		if (!first) {
+			cr__unpark(join->wait.task, task->result);
+		} else if (!first->woken) {
+			first->woken = true;
+			first->winner = (size_t)(join - first->joins);
+			/* At once, so that a second one that ends in this turn finds nobody waiting. */
+			first_unlink(first);
+			cr__unpark(first->wait.task, task->result);
+		}
+	}
+}
+
+/* Whether one of them has ended already: 1 and the first such in the array, 0, or a negative error. */
+static int first_ended(struct cr__sched *s, const cr_task *tasks, size_t count, size_t *ret_index,
+                       int *ret_result)
+{
+	for (size_t i = 0; i < count; i++) {
+		int error;
+		struct cr__task *task = cr__task_find(s, tasks[i], &error);
+
+		if (!task)
+			return error;
+		if (!(task->flags & CR__TASK_DONE))
+			continue;
+		cr__scope_result_read(s, task);
+		*ret_index = i;
+		*ret_result = task->result;
+		return 1;
+	}
+	return 0;
+}
+
+int cr_task_wait_first(const cr_task *tasks, size_t count, size_t *ret_index)
+{
+	enum { ON_STACK = 16 };
+	struct cr__join few[ON_STACK];
+	struct cr__first first = {
+		.wait = {.abort = first_abort, .reason = "await first", .fd = -1},
+		.joins = few,
+		.count = count,
+	};
+	struct cr__sched *s = cr__sched_self();
+	int result = 0, r = cr__park_check("cr_task_wait_first");
+
+	if (r < 0)
+		return r;
+	if (count == 0)
+		return -EINVAL;
+	r = first_ended(s, tasks, count, ret_index, &result);
+	if (r != 0)
+		return r < 0 ? r : result;
+	if (count > ON_STACK) {
+		first.joins = cr__alloc(count * sizeof *first.joins);
+		if (!first.joins)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++) {
+		first.joins[i].first = &first;
+		join_link(&first.joins[i], cr__task_find(s, tasks[i], &r));
+	}
+	r = cr__park(&first.wait);
+	if (first.woken)
+		*ret_index = first.winner;
+	if (first.joins != few)
+		cr__free(first.joins);
+	return r;
+}
+
+int cr_task_result(cr_task handle, int *ret_result)
+{
+	struct cr__sched *s = cr__sched_self();
+	int error;
+	struct cr__task *task = cr__task_find(s, handle, &error);
+
+	if (!task)
+		return error;
+	if (!(task->flags & CR__TASK_DONE))
+		return -EINPROGRESS;
+	cr__scope_result_read(s, task);
+	*ret_result = task->result;
+	return 0;
+}
+
+int cr_task_cancel(cr_task handle)
+{
+	struct cr__sched *s = cr__sched_self();
+	int error;
+	struct cr__task *task = cr__task_find(s, handle, &error);
+
+	if (!task)
+		return error;
+	if (task->flags & CR__TASK_DONE)
+		return -ESRCH;
+	cr__node_cancel(s, &task->node);
+	return 0;
+}
+
+cr_task cr_task_self(void)
+{
+	struct cr__sched *s = cr__sched_self();
+
+	if (!s || s->current == &s->loop_task)
+		return (cr_task){0};
+	return cr__task_handle(s, s->current);
+}
+
+const char *cr_task_name(cr_task handle)
+{
+	int error;
+	struct cr__task *task = cr__task_find(cr__sched_self(), handle, &error);
+
+	return task && !(task->flags & CR__TASK_DONE) ? cr__task_name(task) : NULL;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include "task/sched.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/panic.h"
+#include "loop/attach.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* cr_run(): a loop from its birth to its end. */
+
+static const cr_nsec exit_grace_default = INT64_C(5000000000);
+
+/*
+ * How often a busy queue may go round before the loop polls: from 1 to CREDIT_MAX, so that a poll is
+ * not paid for at each turn of a few nanoseconds, nor put off for long by tasks that compute.
+ */
+enum { CREDIT_MAX = 32 };
+static const cr_nsec round_short = 20000, round_long = 100000;
+
+/* SIGINT goes to the loop of the main thread; the handler may only count and wake. */
+static _Atomic(struct cr__sched *) sigint_sched;
+static _Atomic unsigned sigint_count;
+
+static void on_sigint(int number)
+{
+	struct cr__sched *s = atomic_load(&sigint_sched);
+	int saved = errno;
+
+	if (atomic_fetch_add(&sigint_count, 1) > 0) {
+		signal(number, SIG_DFL);
+		raise(number); /* blocked while the handler runs: it ends the process on return */
+	} else if (s) {
+		s->loop.backend->wake(&s->loop);
+	}
+	errno = saved;
+}
+
+/* Takes SIGINT over where nobody else wants it. Returns whether it did. */
+static bool sigint_take(struct cr__sched *s, const cr_options *options, struct sigaction *ret_old)
+{
+	struct sigaction action = {.sa_handler = on_sigint, .sa_flags = SA_RESTART | SA_ONSTACK};
+	struct cr__sched *nobody = NULL;
+
+	if (options->keep_sigint || gettid() != getpid())
+		return false;
+	if (sigaction(SIGINT, NULL, ret_old) || ret_old->sa_handler != SIG_DFL)
+		return false;
+	if (!atomic_compare_exchange_strong(&sigint_sched, &nobody, s))
+		return false;
+	atomic_store(&sigint_count, 0);
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
+	return true;
+}
+
+static void sigint_give_back(const struct sigaction *old)
+{
+	sigaction(SIGINT, old, NULL);
+	atomic_store(&sigint_sched, NULL);
+}
+
+/* Adapts the credit to how long the last rounds took. */
+static void credit_renew(struct cr__sched *s)
+{
+	cr_nsec now = cr__loop_now(&s->loop), took = now - s->polled_at;
+
+	s->polled_at = now;
+	if (took > round_long && s->credit_max > 1)
+		s->credit_max /= 2;
+	else if (took < round_short && s->credit_max < CREDIT_MAX)
+		s->credit_max *= 2;
+	s->credit = s->credit_max;
+}
+
+/* Turns the loop until a scope is empty, or `late` is set. `main_task` is what SIGINT cancels. */
+static void drive(struct cr__sched *s, const struct cr__scope *scope, const bool *late,
+                  cr_task main_task, bool sigint)
+{
+	while (scope->alive && !(late && *late)) {
+		int r = cr__loop_turn(&s->loop, s->head != NULL);
+
+		if (r < 0)
+			cr__panic("the %s loop failed: %s", s->loop.backend->name, cr_strerror(r));
+		if (sigint && atomic_load_explicit(&sigint_count, memory_order_relaxed))
+			cr_task_cancel(main_task);
+		if (!s->head)
+			continue;
+		if (s->loop.backend->shuffle) {
+			cr__sched_shuffle(s);
+			s->credit = 0;
+		} else {
+			credit_renew(s);
+		}
+		cr__sched_batch(s);
+	}
+}
+
+struct grace {
+	struct cr__timer timer;
+	bool over;
+};
+
+static void grace_over(struct cr__timer *timer)
+{
+	CR__CONTAINER(timer, struct grace, timer)->over = true;
+}
+
+/* Joins what is left in a cancelled scope, for a while. Returns false when some would not end. */
+static bool join_leftovers(struct cr__sched *s, struct cr__scope *scope, cr_nsec patience)
+{
+	struct grace grace = {.timer = {.fire = grace_over}};
+
+	if (!scope->alive)
+		return true;
+	if (cr__timer_set(&s->loop.timers, &grace.timer,
+	                  cr__nsec_add(cr__loop_now(&s->loop), patience)) < 0)
+		return false;
+	drive(s, scope, &grace.over, (cr_task){0}, false);
+	cr__timer_unset(&s->loop.timers, &grace.timer);
+	if (!scope->alive)
+		return true;
+	dprintf(STDERR_FILENO,
+	        "corail: %u task%s did not end within %.3g s of being cancelled, and %s abandoned:\n",
+	        scope->alive, scope->alive == 1 ? "" : "s", (double)patience / 1e9,
+	        scope->alive == 1 ? "is" : "are");
+	cr__dump_scope(s, scope, STDERR_FILENO);
+	return false;
+}
+
+static int destroy_attachments(struct cr__sched *s)
+{
+	while (cr__loop_detach_last(&s->loop))
+		;
+	return 0;
+}
+
+static void finish_loop(struct cr__sched *s, cr_nsec patience)
+{
+	struct cr__scope *program = &s->program;
+
+	program->state |= CR__SCOPE_CLOSING;
+	cr__node_cancel(s, &program->node);
+	if (!join_leftovers(s, program, patience))
+		return;
+	if (s->loop.attachments) {
+		cr_spawn((cr_scope *)(void *)&s->base, destroy_attachments, s);
+		join_leftovers(s, &s->base, patience);
+	}
+}
+
+static uint64_t seed_of(const cr_options *options)
+{
+	const char *text = getenv("CORAIL_SEED");
+
+	if (options->seed || !text)
+		return options->seed;
+	return strtoull(text, NULL, 0);
+}
+
+static int sched_open(struct cr__sched *s, const cr_options *options)
+{
+	const struct cr__backend *backend;
+	int class = options->stack_size_bytes ? cr__stack_class_for(options->stack_size_bytes)
+	                                      : cr__stack_class_for(262144);
+	int r = cr__loop_backend_choose(options->backend, &backend);
+
+	if (r < 0)
+		return r;
+	if (class < 0)
+		return -EINVAL;
+	r = cr__blocks_init(s, options->task_count_max);
+	if (r < 0)
+		return r;
+	r = cr__loop_open(&s->loop, backend, seed_of(options));
+	if (r < 0) {
+		cr__blocks_destroy(s);
+		return r;
+	}
+	r = cr__overflow_arm(s);
+	if (r < 0) {
+		cr__loop_close(&s->loop);
+		cr__blocks_destroy(s);
+		return r;
+	}
+	cr__stack_pool_init(&s->stacks);
+	s->stack_class_default = (unsigned)class;
+	s->errno_at = &errno;
+	s->credit_max = 1;
+	s->current = &s->loop_task;
+	s->loop_task.inner = &s->loop_task.node;
+	s->loop_task.site = "\0the loop";
+#if CR__SANITIZED
+	cr__fiber_init_thread(&s->loop_task.fiber);
+#endif
+	cr__panic_hook_set(cr__dump_on_panic);
+	cr__loop_of_thread = &s->loop;
+	cr__scope_enter_in(&s->base, &s->loop_task, &s->loop_task.node);
+	cr__scope_enter_in(&s->program, &s->loop_task, &s->loop_task.node);
+	s->base.state |= CR__SCOPE_COLLECT;
+	return 0;
+}
+
+static void sched_close(struct cr__sched *s)
+{
+	cr__loop_close(&s->loop);
+	cr__loop_of_thread = NULL;
+#if CR__TSAN
+	if (s->dead_fiber)
+		__tsan_destroy_fiber(s->dead_fiber);
+#endif
+	cr__free(s->base.failures);
+	cr__free(s->program.failures);
+	cr__overflow_disarm(s);
+	cr__stack_pool_destroy(&s->stacks);
+	cr__blocks_destroy(s);
+	cr__free(s->batch);
+	cr__free(s);
+}
+
+int cr__run(const cr_options *given, cr__fn fn, const void *arg, cr__site site)
+{
+	static const cr_options defaults;
+	const cr_options *options = given ? given : &defaults;
+	cr_spawn_options spawn_options = {.name = options->name};
+	cr_nsec patience = options->exit_grace > 0 ? options->exit_grace : exit_grace_default;
+	struct sigaction old;
+	struct cr__sched *s;
+	cr_task main_task;
+	bool sigint;
+	int r, result = 0;
+
+	if (cr__loop_self())
+		return -EBUSY;
+	s = cr__alloc_zero(1, sizeof *s);
+	if (!s)
+		return -ENOMEM;
+	r = sched_open(s, options);
+	if (r < 0) {
+		cr__free(s);
+		return r;
+	}
+	sigint = sigint_take(s, options, &old);
+	main_task = cr__spawn((cr_scope *)(void *)&s->base, &spawn_options, fn, arg, 0, site);
+	drive(s, &s->base, NULL, main_task, sigint);
+	r = cr_task_result(main_task, &result);
+	if (r == 0)
+		r = result;
+	finish_loop(s, patience);
+	if (sigint) {
+		sigint_give_back(&old);
+		if (r == -ECANCELED && atomic_load(&sigint_count))
+			r = -EINTR;
+	}
+	/* What failed in the background and nobody heard of: an error is never lost. */
+	if (r >= 0 && s->program.failed)
+		r = s->program.error;
+	sched_close(s);
+	return r;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CR__TASK_SCHED_H
+#define CR__TASK_SCHED_H
+
+/*
+ * The scheduler of a loop: control blocks, the run queue, and the tree of scopes and tasks.
+ *
+ * Control blocks lie in one dense array; a task's handle is its index with a generation. What a switch
+ * touches is the block's first cache line. The run queue is a chain of blocks, first in first out, in
+ * which the loop itself has a block: when its turn comes, the batch is over and the loop polls. So a
+ * switch from task to task never asks whether the queue is empty.
+ *
+ * Scopes and tasks form one tree of nodes. A task's node hangs below the scope it was spawned into; a
+ * scope's node below the node that its owner was in. `inner` of a task is the deepest node it is in, and
+ * whether a suspending call is refused is one flag of that node: cancelling walks the tree once.
+ */
+
+#include <corail/debug.h>
+#include <corail/task.h>
+
+#include "ctx/ctx.h"
+#include "ctx/stack.h"
+#include "loop/loop.h"
+#include "task/park.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	CR__NODE_SCOPE = 1 << 0,     /* else a task's */
+	CR__NODE_CANCELLED = 1 << 1, /* in force here, whoever asked */
+	CR__NODE_ASKED = 1 << 2,     /* asked for at this very node */
+	CR__NODE_SHIELD = 1 << 3,    /* what is cancelled around does not reach in */
+};
+
+struct cr__node {
+	struct cr__node *parent, *child, *next, *prev; /* child: the first one; siblings in a ring */
+	uint32_t flags;
+};
+
+enum {
+	CR__TASK_DONE = 1 << 0,
+	CR__TASK_READ = 1 << 1,   /* its result was read */
+	CR__TASK_EXTRA = 1 << 2,  /* struct cr__extra at the high end of its stack is filled in */
+	CR__TASK_NAMED = 1 << 3,  /* its name stands there */
+	CR__TASK_REPORTED = 1 << 4, /* by cr_scope_next() */
+};
+
+struct cr__task {
+	/* What every switch touches. */
+	struct cr__ctx ctx;         /* 16 bytes; ctx.value: what the suspended call returns */
+	struct cr__task *next;      /* in the run queue, or in the list of free blocks */
+	struct cr__node *inner;     /* the deepest node it is in */
+	struct cr__wait *wait;      /* what it is parked on; NULL while it runs or is runnable */
+	int32_t saved_errno;
+	uint32_t generation;        /* of this block: even while it is free */
+	uint32_t flags;
+	int32_t result;
+	uint32_t stack_number;
+	uint8_t stack_class, stack_guard;
+	/* The rest. */
+	struct cr__node node;       /* 40 bytes */
+	char *stack_base;
+	struct cr__join *joiners;   /* who awaits it: a ring, first come first */
+	cr__site site;
+#if CR__SANITIZED
+	struct cr__fiber fiber;
+#endif
+};
+
+#if !CR__SANITIZED
+_Static_assert(sizeof(struct cr__task) == 128, "a control block is two cache lines");
+#endif
+
+/* What few tasks need, at the high end of the stack, above the colour. */
+struct cr__extra {
+	char name[64];
+	int *ret_status;          /* where the result goes when it ends; NULL */
+	size_t index;             /* in its gather */
+	struct cr__start *start;  /* who waits for cr_task_started(); NULL */
+};
+
+/* A task that awaits another one. */
+struct cr__join {
+	struct cr__wait wait;
+	struct cr__join *next, *prev;
+	struct cr__task *target;
+	struct cr__first *first;  /* part of a cr_task_wait_first(); NULL */
+};
+
+enum { CR__FAILURES_KEPT = 16 };
+
+/* The failures of a scope beyond its first live here, allocated at the second one. */
+struct cr__failures {
+	cr_failure kept[CR__FAILURES_KEPT];
+};
+
+/* A list of ended tasks by node.next and node.prev, oldest first, NULL at both ends. */
+struct cr__ended {
+	struct cr__task *head, *tail;
+	uint32_t count;
+};
+
+/* What a cr_scope holds. */
+struct cr__scope {
+	struct cr__node node;       /* 40 */
+	struct cr__task *owner;
+	struct cr__timer timer;     /* 16: the deadline, or the end of the grace period */
+	cr_nsec deadline, grace, grace_end;
+	struct cr__wait *owner_wait; /* the owner waits in wait, next or leave */
+	uint32_t wake_below;        /* wake it when no more than so many are alive */
+	uint32_t alive, alive_peak, failed;
+	uint32_t state;             /* CR__SCOPE_* */
+	int32_t error;              /* the first failure */
+	struct cr__ended unread, read;
+	size_t winner;              /* of a cr_gather_first(): whose result is in winner_result */
+	int winner_result;
+	struct cr__failures *failures;
+	cr_failure failure_first;
+	uint32_t magic;
+};
+
+_Static_assert(sizeof(struct cr__scope) <= sizeof(cr_scope), "cr_scope has too few words");
+
+enum {
+	CR__SCOPE_TIMED_OUT = 1 << 0,
+	CR__SCOPE_COLLECT = 1 << 1,  /* failures do not cancel */
+	CR__SCOPE_CLOSING = 1 << 2,
+	CR__SCOPE_FORGET = 1 << 3,   /* ended tasks' blocks are free at once: nobody has their handles */
+	CR__SCOPE_WANTS_NEXT = 1 << 4, /* the owner waits for any child to end */
+	CR__SCOPE_FIRST = 1 << 5,    /* the first success cancels the others */
+	CR__SCOPE_WON = 1 << 6,
+};
+
+enum { CR__SCOPE_MAGIC = 0x5c0be };
+
+struct cr__sched {
+	struct cr__loop loop; /* first: cr__loop_self() is the scheduler too */
+	struct cr__task *current; /* NULL while the loop itself runs */
+	struct cr__task *head, *tail; /* the run queue */
+	int32_t credit;       /* how many more times a busy queue goes round before the loop polls */
+	int32_t credit_max;
+	int *errno_at;
+	struct cr__task loop_task;
+
+	struct cr__task *blocks; /* the array; [0] is never used */
+	struct cr__task *free;
+	uint32_t block_top, block_committed, block_max, block_limit;
+	struct cr__stack_pool stacks;
+	unsigned stack_class_default;
+	bool unguarded;       /* some stacks have no guard: suspensions look */
+
+	struct cr__task *budget_task;
+	uint64_t budget_turn;
+	uint32_t budget_left;
+
+	struct cr__scope base, program; /* main and the last clean-up live in base, leftovers in program */
+	struct cr__task **batch;        /* sim: room to put a batch into another order */
+	size_t batch_capacity;
+#if CR__TSAN
+	void *dead_fiber;               /* of the task that ended last: it cannot destroy its own */
+#endif
+	uint64_t spawned, alive;
+	cr_nsec polled_at;
+	void *alternate_stack;          /* for signal handlers; NULL: the program has its own */
+};
+
+static inline struct cr__sched *cr__sched_self(void)
+{
+	return (struct cr__sched *)(void *)cr__loop_self();
+}
+
+static inline struct cr__scope *cr__scope_of(cr_scope *scope)
+{
+	return (struct cr__scope *)(void *)scope;
+}
+
+static inline const struct cr__scope *cr__scope_of_const(const cr_scope *scope)
+{
+	return (const struct cr__scope *)(const void *)scope;
+}
+
+static inline struct cr__task *cr__task_of_node(struct cr__node *node)
+{
+	return CR__CONTAINER(node, struct cr__task, node);
+}
+
+static inline struct cr__scope *cr__scope_of_node(struct cr__node *node)
+{
+	return CR__CONTAINER(node, struct cr__scope, node);
+}
+
+/* The scope that a task was spawned into. */
+static inline struct cr__scope *cr__task_scope(struct cr__task *task)
+{
+	return cr__scope_of_node(task->node.parent);
+}
+
+static inline struct cr__extra *cr__task_extra(struct cr__task *task)
+{
+	char *high = task->stack_base + cr__stack_size(task->stack_class);
+
+	return (struct cr__extra *)(void *)(high - sizeof(struct cr__extra));
+}
+
+static inline bool cr__node_cancelled(const struct cr__node *node)
+{
+	return node->flags & CR__NODE_CANCELLED;
+}
+
+/* ---- sched.c: the run queue and the switch ---- */
+
+/* Appends a task to the run queue. */
+static inline void cr__ready(struct cr__sched *s, struct cr__task *task)
+{
+	task->next = NULL;
+	if (s->head)
+		s->tail->next = task;
+	else
+		s->head = task;
+	s->tail = task;
+}
+
+/* Runs the queue once round: returns on the loop's stack when its block comes up. */
+void cr__sched_batch(struct cr__sched *s);
+
+/* Switches to the next runnable task; the current one has ended. */
+_Noreturn void cr__sched_leave(struct cr__sched *s, struct cr__task *task);
+
+/* What a fresh context calls first; NULL outside sanitizers' builds. */
+extern void (*const cr__sched_arrive)(void);
+
+/* For tests: called by every cr__park() before it suspends, in the task that is about to. NULL: not. */
+extern void (*cr__park_hook)(struct cr__wait *wait);
+
+/* ---- block.c: control blocks and handles ---- */
+
+int cr__blocks_init(struct cr__sched *s, size_t count_max);
+void cr__blocks_destroy(struct cr__sched *s);
+
+/* A free block, or NULL: -ENOMEM or -EAGAIN in ret_error. */
+struct cr__task *cr__block_take(struct cr__sched *s, int *ret_error);
+void cr__block_give(struct cr__sched *s, struct cr__task *task);
+
+cr_task cr__task_handle(const struct cr__sched *s, const struct cr__task *task);
+
+/* The task behind a handle, alive or ended; NULL with the error to return for a stale or failed one. */
+struct cr__task *cr__task_find(struct cr__sched *s, cr_task handle, int *ret_error);
+
+/* ---- tree.c: nodes and cancellation ---- */
+
+void cr__node_link(struct cr__node *node, struct cr__node *parent);
+void cr__node_unlink(struct cr__node *node);
+
+/* The node after this one in the subtree of `root`, parents before children; `skip`: not its children. */
+struct cr__node *cr__node_walk(struct cr__node *root, struct cr__node *node, bool skip);
+
+/* Cancels a node and what is below, except shields, whose grace begins. Idempotent. */
+void cr__node_cancel(struct cr__sched *s, struct cr__node *node);
+
+/* ---- scope.c ---- */
+
+/* Enters a scope for an owner below a node; `owner` NULL for the loop's own. */
+void cr__scope_enter_in(struct cr__scope *scope, struct cr__task *owner, struct cr__node *parent);
+
+/* Sets the scope's timer to what comes first: its deadline or the end of its grace. */
+void cr__scope_arm(struct cr__sched *s, struct cr__scope *scope);
+
+/* A child has ended (already unlinked): records, wakes the owner, cancels on failure. */
+void cr__scope_child_ended(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task,
+                           bool handled);
+
+/* Records a failure and cancels the scope unless it collects. */
+void cr__scope_fail(struct cr__sched *s, struct cr__scope *scope, cr_task task, const char *name,
+                    int error);
+
+/* Waits until at most `count` children are alive. Not cancellable. */
+void cr__scope_wait_below(struct cr__scope *scope, uint32_t count, const char *reason);
+
+/* Marks an ended task's result as read. */
+void cr__scope_result_read(struct cr__sched *s, struct cr__task *task);
+
+/* Gives the blocks of a scope's ended tasks back. */
+void cr__scope_forget(struct cr__sched *s, struct cr__scope *scope);
+
+/* ---- spawn.c ---- */
+
+/* Where a child may be told things before it runs. */
+cr_task cr__spawn_extra(struct cr__scope *scope, cr__fn fn, const void *arg, cr__site site,
+                        const struct cr__extra *extra);
+
+_Noreturn void cr__task_finish(int result);
+
+const char *cr__task_name(struct cr__task *task);
+
+/* The function's text in a site. */
+const char *cr__site_function(cr__site site);
+
+/* Wakes whoever awaits a task that has just ended. */
+void cr__joiners_wake(struct cr__task *task);
+
+/* Wakes a parent that still waits for cr_task_started(). Returns whether one did. */
+bool cr__start_ended(struct cr__extra *extra, int result);
+
+/* ---- shuffle.c: sim ---- */
+
+/* Puts the runnable batch into the order that the backend's seed says, and notes it in the trace. */
+void cr__sched_shuffle(struct cr__sched *s);
+
+/* ---- dump.c ---- */
+
+/* Prints the tasks below a scope. Allocates nothing. Returns 0, or a negative error of write(2). */
+int cr__dump_scope(struct cr__sched *s, struct cr__scope *scope, int fd);
+
+/* The panic hook: prints this thread's tree. */
+void cr__dump_on_panic(void);
+
+/* ---- overflow.c ---- */
+
+/* Makes this thread report stack overflows. Counted; undo with cr__overflow_disarm(). */
+int cr__overflow_arm(struct cr__sched *s);
+void cr__overflow_disarm(struct cr__sched *s);
+_Noreturn void cr__overflow_report(struct cr__sched *s, struct cr__task *task);
+
+#endif

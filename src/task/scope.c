@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "task/sched.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/panic.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Life of a scope: entering, children that end, waiting, leaving. */
+
+/*
+ * How many ended children a scope remembers. Of results that were read a few, for a second look; of
+ * those that nobody has read yet as many as anyone could still be about to ask for. Both bounds keep a
+ * scope that lives for weeks at a constant size.
+ */
+enum { READ_KEPT = 1024, UNREAD_KEPT = 65536 };
+
+void cr__scope_enter_in(struct cr__scope *scope, struct cr__task *owner, struct cr__node *parent)
+{
+	memset(scope, 0, sizeof *scope);
+	scope->magic = CR__SCOPE_MAGIC;
+	scope->owner = owner;
+	scope->deadline = scope->grace_end = CORAIL_NEVER;
+	scope->node.flags = CR__NODE_SCOPE | (parent->flags & CR__NODE_CANCELLED);
+	cr__node_link(&scope->node, parent);
+}
+
+void cr_scope_enter(cr_scope *scope)
+{
+	struct cr__task *self = cr__task_current("cr_scope_enter");
+	struct cr__scope *sc = cr__scope_of(scope);
+
+	cr__scope_enter_in(sc, self, self->inner);
+	self->inner = &sc->node;
+}
+
+static void ended_push(struct cr__ended *list, struct cr__task *task)
+{
+	task->node.next = NULL;
+	task->node.prev = list->tail ? &list->tail->node : NULL;
+	if (list->tail)
+		list->tail->node.next = &task->node;
+	else
+		list->head = task;
+	list->tail = task;
+	list->count++;
+}
+
+static struct cr__task *task_or_null(struct cr__node *node)
+{
+	return node ? cr__task_of_node(node) : NULL;
+}
+
+static void ended_remove(struct cr__ended *list, struct cr__task *task)
+{
+	if (task->node.prev)
+		task->node.prev->next = task->node.next;
+	else
+		list->head = task_or_null(task->node.next);
+	if (task->node.next)
+		task->node.next->prev = task->node.prev;
+	else
+		list->tail = task_or_null(task->node.prev);
+	list->count--;
+}
+
+static void ended_trim(struct cr__sched *s, struct cr__ended *list, uint32_t keep)
+{
+	while (list->count > keep) {
+		struct cr__task *oldest = list->head;
+
+		ended_remove(list, oldest);
+		cr__block_give(s, oldest);
+	}
+}
+
+void cr__scope_forget(struct cr__sched *s, struct cr__scope *scope)
+{
+	ended_trim(s, &scope->unread, 0);
+	ended_trim(s, &scope->read, 0);
+}
+
+void cr__scope_result_read(struct cr__sched *s, struct cr__task *task)
+{
+	struct cr__scope *scope;
+
+	if (task->flags & CR__TASK_READ)
+		return;
+	scope = cr__task_scope(task);
+	task->flags |= CR__TASK_READ;
+	ended_remove(&scope->unread, task);
+	ended_push(&scope->read, task);
+	ended_trim(s, &scope->read, READ_KEPT);
+}
+
+static void remember(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task)
+{
+	if (scope->state & CR__SCOPE_FORGET) {
+		cr__block_give(s, task);
+		return;
+	}
+	if (task->flags & CR__TASK_READ) {
+		ended_push(&scope->read, task);
+		ended_trim(s, &scope->read, READ_KEPT);
+	} else {
+		uint32_t keep = scope->alive_peak > UNREAD_KEPT ? scope->alive_peak : UNREAD_KEPT;
+
+		ended_push(&scope->unread, task);
+		ended_trim(s, &scope->unread, keep);
+	}
+}
+
+/* Beyond the first, failures go to memory of their own; when there is none, they are only counted. */
+static void record_failure(struct cr__scope *scope, cr_failure failure)
+{
+	if (scope->failed == 0) {
+		scope->error = failure.error;
+		scope->failure_first = failure;
+	} else if (scope->failed < CR__FAILURES_KEPT) {
+		if (!scope->failures)
+			scope->failures = cr__alloc_zero(1, sizeof *scope->failures);
+		if (scope->failures)
+			scope->failures->kept[scope->failed] = failure;
+	}
+	scope->failed++;
+}
+
+void cr__scope_fail(struct cr__sched *s, struct cr__scope *scope, cr_task task, const char *name,
+                    int error)
+{
+	record_failure(scope, (cr_failure){task, error, name});
+	if (!(scope->state & CR__SCOPE_COLLECT))
+		cr__node_cancel(s, &scope->node);
+}
+
+static void wake_owner(struct cr__scope *scope)
+{
+	struct cr__wait *wait = scope->owner_wait;
+
+	if (!wait)
+		return;
+	if (scope->alive > scope->wake_below && !(scope->state & CR__SCOPE_WANTS_NEXT))
+		return;
+	scope->owner_wait = NULL;
+	scope->state &= ~(uint32_t)CR__SCOPE_WANTS_NEXT;
+	cr__unpark(wait->task, 0);
+}
+
+void cr__scope_child_ended(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task,
+                           bool handled)
+{
+	int result = task->result;
+
+	scope->alive--;
+	if (scope->owner_wait && (scope->state & CR__SCOPE_WANTS_NEXT))
+		handled = true;
+	/* Being cancelled is not a failure: whoever cancelled knows. */
+	if (result < 0 && result != -ECANCELED && !handled)
+		cr__scope_fail(s, scope, cr__task_handle(s, task), cr__site_function(task->site),
+		               result);
+	remember(s, scope, task);
+	wake_owner(scope);
+}
+
+void cr__scope_wait_below(struct cr__scope *scope, uint32_t count, const char *reason)
+{
+	struct cr__wait wait = {.abort = NULL, .reason = reason, .fd = -1};
+
+	if (scope->alive <= count)
+		return;
+	scope->wake_below = count;
+	scope->owner_wait = &wait;
+	cr__park(&wait);
+}
+
+/* The scope as its owner sees it: only the owner may wait, and only in the scope it is in. */
+static struct cr__scope *owned(cr_scope *scope, const char *caller)
+{
+	struct cr__task *self = cr__task_current(caller);
+	struct cr__scope *sc = cr__scope_of(scope);
+
+	if (sc->magic != CR__SCOPE_MAGIC)
+		cr__panic("%s(): the scope was not entered, or was left already", caller);
+	if (sc->owner != self)
+		cr__panic("%s(): only the task that entered a scope may do this", caller);
+	if (self->inner != &sc->node)
+		cr__panic("%s(): a scope inside this one was not left yet", caller);
+	return sc;
+}
+
+static bool parent_cancelled(const struct cr__scope *scope)
+{
+	return !(scope->node.flags & CR__NODE_SHIELD) && cr__node_cancelled(scope->node.parent);
+}
+
+/* What has become of it, once its children have ended. */
+static int status(const struct cr__scope *scope)
+{
+	if (scope->failed)
+		return scope->error;
+	if (parent_cancelled(scope))
+		return -ECANCELED;
+	return scope->state & CR__SCOPE_TIMED_OUT ? -ETIMEDOUT : 0;
+}
+
+int cr_scope_wait(cr_scope *scope)
+{
+	struct cr__scope *sc = owned(scope, "cr_scope_wait");
+
+	cr__scope_wait_below(sc, 0, "scope");
+	return status(sc);
+}
+
+void cr_scope_leave(cr_scope *scope)
+{
+	struct cr__scope *sc = owned(scope, "cr_scope_leave");
+	struct cr__sched *s = cr__sched_self();
+
+	sc->state |= CR__SCOPE_CLOSING;
+	if (sc->alive) {
+		cr__node_cancel(s, &sc->node);
+		cr__scope_wait_below(sc, 0, "leaving a scope");
+	}
+	cr__timer_unset(&s->loop.timers, &sc->timer);
+	cr__scope_forget(s, sc);
+	cr__free(sc->failures);
+	cr__node_unlink(&sc->node);
+	sc->owner->inner = sc->node.parent;
+	sc->magic = 0;
+}
+
+static enum cr__abort next_abort(struct cr__wait *wait)
+{
+	struct cr__scope *scope = cr__scope_of_node(wait->task->inner);
+
+	scope->owner_wait = NULL;
+	scope->state &= ~(uint32_t)CR__SCOPE_WANTS_NEXT;
+	return CR__ABORT_DONE;
+}
+
+int cr_scope_next(cr_scope *scope, cr_task *ret_task)
+{
+	struct cr__scope *sc = owned(scope, "cr_scope_next");
+	struct cr__sched *s = cr__sched_self();
+	struct cr__task *task;
+
+	if (cr__node_cancelled(&sc->node))
+		return -ECANCELED;
+	if (!sc->unread.head) {
+		struct cr__wait wait = {.abort = next_abort, .reason = "next child", .fd = -1};
+		int r;
+
+		if (sc->alive == 0)
+			return -ENOENT;
+		sc->wake_below = 0;
+		sc->owner_wait = &wait;
+		sc->state |= CR__SCOPE_WANTS_NEXT;
+		r = cr__park(&wait);
+		if (r < 0)
+			return r;
+	}
+	task = sc->unread.head;
+	if (!task) /* it ended, but whoever awaited it has read its result */
+		return sc->alive ? cr_scope_next(scope, ret_task) : -ENOENT;
+	*ret_task = cr__task_handle(s, task);
+	cr__scope_result_read(s, task);
+	return 0;
+}
+
+void cr_scope_cancel(cr_scope *scope)
+{
+	struct cr__scope *sc = cr__scope_of(scope);
+
+	CR__ASSERT(sc->magic == CR__SCOPE_MAGIC);
+	cr__node_cancel(cr__sched_self(), &sc->node);
+}
+
+void cr_scope_collect(cr_scope *scope)
+{
+	cr__scope_of(scope)->state |= CR__SCOPE_COLLECT;
+}
+
+int cr_scope_cancelled(const cr_scope *scope)
+{
+	return cr__node_cancelled(&cr__scope_of_const(scope)->node);
+}
+
+size_t cr_scope_count(const cr_scope *scope)
+{
+	return cr__scope_of_const(scope)->alive;
+}
+
+size_t cr_scope_failures(const cr_scope *scope, cr_failure *failures, size_t count)
+{
+	const struct cr__scope *sc = cr__scope_of_const(scope);
+	size_t kept = sc->failed < CR__FAILURES_KEPT ? sc->failed : CR__FAILURES_KEPT;
+
+	if (!sc->failures && kept > 1)
+		kept = 1;
+	if (count > 0 && kept > 0)
+		failures[0] = sc->failure_first;
+	for (size_t i = 1; i < kept && i < count; i++)
+		failures[i] = sc->failures->kept[i];
+	return sc->failed;
+}
+
+cr_scope *cr_scope_program(void)
+{
+	struct cr__sched *s = cr__sched_self();
+
+	if (!s)
+		cr__panic("cr_scope_program() called without a loop; see cr_run()");
+	return (cr_scope *)(void *)&s->program;
+}

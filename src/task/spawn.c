@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+#include "task/sched.h"
+
+#include "base/panic.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Birth and death of a task. */
+
+enum { COPY_MAX = 16384 };
+
+/* Sizes at the high end of a stack, in multiples of 16, so that what lies below stays aligned. */
+static inline size_t rounded(size_t size)
+{
+	return (size + 15) & ~(size_t)15;
+}
+
+const char *cr__site_function(cr__site site)
+{
+	return site + strlen(site) + 1;
+}
+
+const char *cr__task_name(struct cr__task *task)
+{
+	return task->flags & CR__TASK_NAMED ? cr__task_extra(task)->name
+	                                    : cr__site_function(task->site);
+}
+
+static void name_set(struct cr__task *task, const char *name)
+{
+	struct cr__extra *extra = cr__task_extra(task);
+	size_t size = strnlen(name, sizeof extra->name - 1);
+
+	memcpy(extra->name, name, size);
+	extra->name[size] = '\0';
+	task->flags |= CR__TASK_NAMED;
+}
+
+void cr_task_name_set(const char *name)
+{
+	name_set(cr__task_current("cr_task_name_set"), name);
+}
+
+struct birth {
+	cr__fn fn;
+	const void *arg;
+	size_t copy_size;
+	cr__site site;
+	unsigned class;
+};
+
+/* Takes a block and a stack and sets the context up. NULL, and why, when there is no room. */
+static inline struct cr__task *create(struct cr__sched *s, struct cr__scope *scope,
+                                      const struct birth *birth, int *ret_error)
+{
+	struct cr__task *task = cr__block_take(s, ret_error);
+	struct cr__stack stack;
+	const void *arg = birth->arg;
+	char *top;
+
+	if (__builtin_expect(!task, 0))
+		return NULL;
+	*ret_error = cr__stack_take(&s->stacks, birth->class, &stack);
+	if (__builtin_expect(*ret_error < 0, 0)) {
+		cr__block_give(s, task);
+		return NULL;
+	}
+	task->stack_base = stack.base;
+	task->stack_number = stack.number;
+	task->stack_class = stack.class;
+	task->stack_guard = stack.guard;
+	top = cr__stack_top(&stack) - rounded(sizeof(struct cr__extra));
+#if CR__SANITIZED
+	cr__fiber_init(&task->fiber, stack.base, cr__stack_size(stack.class));
+#endif
+	if (birth->copy_size) {
+		top -= rounded(birth->copy_size);
+		arg = memcpy(top, birth->arg, birth->copy_size);
+	}
+	cr__ctx_make(&task->ctx, top, birth->fn, arg, cr__task_finish, cr__sched_arrive);
+	task->ctx.value = 0;
+	task->inner = &task->node;
+	task->wait = NULL;
+	task->saved_errno = 0;
+	task->flags = 0;
+	task->joiners = NULL;
+	task->site = birth->site;
+	task->node.flags = scope->node.flags & CR__NODE_CANCELLED;
+	cr__node_link(&task->node, &scope->node);
+	s->spawned++;
+	s->alive++;
+	if (++scope->alive > scope->alive_peak)
+		scope->alive_peak = scope->alive;
+	return task;
+}
+
+static cr_task refuse(struct cr__sched *s, struct cr__scope *scope, cr__site site, int error)
+{
+	cr_task handle = {error};
+
+	cr__scope_fail(s, scope, handle, cr__site_function(site), error);
+	return handle;
+}
+
+static struct cr__sched *sched_for(const struct cr__scope *scope)
+{
+	struct cr__sched *s = cr__sched_self();
+
+	if (__builtin_expect(!s, 0))
+		cr__panic("cr_spawn() called without a loop; see cr_run()");
+	if (__builtin_expect(scope->magic != CR__SCOPE_MAGIC, 0))
+		cr__panic("cr_spawn(): the scope was not entered, or was left already");
+	return s;
+}
+
+cr_task cr__spawn(cr_scope *opaque, const cr_spawn_options *options, cr__fn fn, const void *arg,
+                  size_t copy_size, cr__site site)
+{
+	struct cr__scope *scope = cr__scope_of(opaque);
+	struct cr__sched *s = sched_for(scope);
+	struct birth birth = {fn, arg, copy_size, site, s->stack_class_default};
+	struct cr__task *task;
+	int error;
+
+	if (__builtin_expect(options && options->stack_size_bytes, 0)) {
+		int class = cr__stack_class_for(options->stack_size_bytes);
+
+		if (class < 0)
+			return refuse(s, scope, site, -EINVAL);
+		birth.class = (unsigned)class;
+	}
+	if (__builtin_expect(copy_size > COPY_MAX, 0))
+		return refuse(s, scope, site, -E2BIG);
+	if (__builtin_expect(scope->state & CR__SCOPE_CLOSING, 0))
+		return refuse(s, scope, site, -ESHUTDOWN);
+	task = create(s, scope, &birth, &error);
+	if (__builtin_expect(!task, 0))
+		return refuse(s, scope, site, error);
+	if (options && options->name)
+		name_set(task, options->name);
+	cr__ready(s, task);
+	return cr__task_handle(s, task);
+}
+
+cr_task cr__spawn_extra(struct cr__scope *scope, cr__fn fn, const void *arg, cr__site site,
+                        const struct cr__extra *extra)
+{
+	cr_task handle = cr__spawn((cr_scope *)(void *)scope, NULL, fn, arg, 0, site);
+	struct cr__extra *own;
+	struct cr__task *task;
+	int error;
+
+	task = cr__task_find(cr__sched_self(), handle, &error);
+	if (!task)
+		return handle;
+	own = cr__task_extra(task);
+	own->ret_status = extra->ret_status;
+	own->index = extra->index;
+	own->start = extra->start;
+	task->flags |= CR__TASK_EXTRA;
+	return handle;
+}
+
+/* Hands the result to whoever was promised it at birth. Returns whether that was a failure's due. */
+static bool report_extra(struct cr__scope *scope, struct cr__task *task)
+{
+	struct cr__extra *extra = cr__task_extra(task);
+
+	if (extra->ret_status)
+		*extra->ret_status = task->result;
+	if ((scope->state & CR__SCOPE_FIRST) && task->result >= 0 &&
+	    !(scope->state & CR__SCOPE_WON)) {
+		scope->state |= CR__SCOPE_WON;
+		scope->winner = extra->index;
+		scope->winner_result = task->result;
+		cr__node_cancel(cr__sched_self(), &scope->node);
+	}
+	return cr__start_ended(extra, task->result);
+}
+
+/* ThreadSanitizer's fiber of an ended task is still the one that runs: the next death destroys it. */
+static void fiber_bury(struct cr__sched *s, struct cr__task *task)
+{
+#if CR__TSAN
+	if (s->dead_fiber)
+		__tsan_destroy_fiber(s->dead_fiber);
+	s->dead_fiber = task->fiber.tsan;
+#else
+	(void)s;
+	(void)task;
+#endif
+}
+
+_Noreturn void cr__task_finish(int result)
+{
+	struct cr__sched *s = cr__sched_self();
+	struct cr__task *task = s->current;
+	struct cr__scope *scope = cr__task_scope(task);
+	struct cr__stack stack = {task->stack_base, task->stack_number, task->stack_class,
+	                          task->stack_guard};
+	bool handled = false;
+
+	if (__builtin_expect(task->inner != &task->node, 0))
+		cr__panic("task '%s' returned from inside a scope that it did not leave",
+		          cr__task_name(task));
+	if (__builtin_expect(!cr__stack_intact(&stack), 0))
+		cr__overflow_report(s, task);
+	task->result = result;
+	if (task->flags & CR__TASK_EXTRA)
+		handled = report_extra(scope, task);
+	task->flags |= CR__TASK_DONE;
+	cr__node_unlink(&task->node);
+	if (task->joiners) {
+		cr__joiners_wake(task);
+		task->flags |= CR__TASK_READ;
+		handled = true;
+	}
+	s->alive--;
+	fiber_bury(s, task);
+	cr__scope_child_ended(s, scope, task, handled);
+	cr__stack_give(&s->stacks, &stack);
+	cr__sched_leave(s, task);
+}
