@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CORAIL_CLI_GET_H
+#define CORAIL_CLI_GET_H
+
+/*
+ * Downloading many pages: what `corail get` and `corail demo` share.
+ *
+ * A dispatcher starts a task for a page whenever there is a place (schedule.h), and takes the tasks'
+ * results as they come; memory does not grow with the number of pages, except for their URLs. Bodies go
+ * straight to their files (store.h), never through memory as a whole.
+ */
+
+#include "progress.h"
+#include "schedule.h"
+#include "store.h"
+#include "urls.h"
+
+#include <corail/base.h>
+#include <corail/http.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GET_CONCURRENT_DEFAULT 100
+#define GET_CONCURRENT_MAX 10000
+
+struct get_options {
+	const char *folder;  /* NULL: bodies are counted and dropped */
+	const char *ca_file; /* NULL: the system's */
+	size_t concurrent;
+	size_t per_host;   /* 0: no limit of its own */
+	cr_nsec timeout;   /* for each attempt at a page; 0: none, but see fetch.c */
+	unsigned retries;  /* further attempts after the first */
+	uint64_t max_size; /* of a page, in bytes; 0: none */
+	bool json, quiet, sequential, help;
+	bool direct; /* no proxy, whatever the environment says */
+};
+
+enum page_state {
+	PAGE_MISSING, /* not begun, or cut short */
+	PAGE_GOOD,
+	PAGE_FAILED,
+};
+
+/* A page and what became of it. */
+struct page {
+	const char *url;
+	const char *name; /* in the folder; NULL without one */
+	enum page_state state;
+	int error;         /* negative; 0 when the status says it all */
+	int status;        /* of the last answer; 0 without one */
+	unsigned attempts; /* made */
+	uint64_t bytes;    /* of the body, decoded */
+	cr_nsec elapsed;   /* attempts and waits together */
+};
+
+/* A run over a list of pages. */
+struct get {
+	const struct get_options *options;
+	struct page *pages;
+	size_t count;
+	struct store store;
+	struct progress progress;
+	struct get_route {
+		const char *proxy; /* NULL: direct */
+		cr_http *http;     /* opened at its first use */
+	} direct, plain, secure;   /* for http and https: by way of a proxy, if there is one */
+	struct schedule schedule;
+	size_t good, failed;
+	uint64_t bytes; /* of the good pages */
+	cr_nsec elapsed;
+};
+
+/* Prepares a run; the list is borrowed. Returns 0 or -ENOMEM. Ends with get_free(). */
+int get_init(struct get *get, const struct get_options *options, const struct url_list *list);
+
+/*
+ * A task: fetches all pages, reports each one, and fills in the totals. Returns 0 when every page was tried;
+ * -ECANCELED when it was stopped; another negative error when it cannot go on: the session did not
+ * open, or standard output is gone.
+ */
+CORAIL_SUSPENDS int get_run(struct get *get);
+
+void get_free(struct get *get);
+
+/* The session for a URL. Returns 0 or an error of cr_http_open(). */
+int get_session(struct get *get, const char *url, cr_http **ret_http);
+
+/* Fetches one page, with retries, and fills in its result. */
+CORAIL_SUSPENDS void fetch_page(struct get *get, struct page *page, cr_buf *detail);
+
+/* Reports a page that is done. Returns as progress_line_done(). */
+int report_page(struct get *get, const struct page *page, const char *detail);
+
+/* The commands. They return the exit status. */
+int get_main(int argc, char **argv);
+int demo_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What is said about a page: a line for people, or an object for programs. */
+
+#include "get.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+/* A status as the server gave it, with its registered phrase; or the error. */
+static void print_reason(FILE *out, const struct page *page, const char *detail)
+{
+	if (page->error == 0) {
+		const char *reason = cr_http_reason(page->status);
+
+		fprintf(out, "%d%s%s", page->status, *reason ? " " : "", reason);
+		return;
+	}
+	fputs(text_error(page->error), out);
+	/* These two say little without what the library saw. */
+	if (*detail && (page->error == -CORAIL_E_TLS_CERTIFICATE ||
+	                page->error == -CORAIL_E_TLS_HANDSHAKE ||
+	                page->error == -CORAIL_E_HTTP_CLIENT)) {
+		fputs(" (", out);
+		text_print(out, detail);
+		putc(')', out);
+	}
+}
+
+static void report_failure(FILE *out, const struct page *page, const char *detail)
+{
+	fputs("corail: ", out);
+	text_print(out, page->url);
+	fputs(": ", out);
+	print_reason(out, page, detail);
+	if (page->error == -CORAIL_E_HTTP_URL && !url_has_scheme(page->url))
+		fputs(tr("; it must begin with http:// or https://",
+		         " ; elle doit commencer par http:// ou https://"), out);
+	if (page->attempts > 1)
+		fprintf(out, tr(" (%u attempts)", " (%u essais)"), page->attempts);
+	putc('\n', out);
+}
+
+/* English whatever the locale: programs compare it. */
+static void report_json(FILE *out, const struct page *page)
+{
+	fputs("{\"url\": ", out);
+	text_print_json(out, page->url);
+	if (page->status > 0)
+		fprintf(out, ", \"status\": %d", page->status);
+	else
+		fputs(", \"status\": null", out);
+	fprintf(out, ", \"bytes\": %" PRIu64 ", \"seconds\": %.6f", page->bytes,
+	        (double)page->elapsed / 1e9);
+	fprintf(out, ", \"attempts\": %u, \"file\": ", page->attempts);
+	if (page->name && page->state == PAGE_GOOD)
+		text_print_json(out, page->name);
+	else
+		fputs("null", out);
+	fputs(", \"error\": ", out);
+	if (page->state == PAGE_GOOD)
+		fputs("null, \"code\": null}\n", out);
+	else if (page->error < 0)
+		fprintf(out, "\"%s\", \"code\": \"%s\"}\n", cr_strerror(page->error),
+		        cr_err_name(page->error));
+	else
+		fprintf(out, "\"%d %s\", \"code\": \"HTTP_STATUS\"}\n", page->status,
+		        cr_http_reason(page->status));
+}
+
+int report_page(struct get *get, const struct page *page, const char *detail)
+{
+	FILE *out = progress_out(&get->progress);
+
+	if (get->options->json)
+		report_json(out, page);
+	if (page->state != PAGE_GOOD) {
+		report_failure(progress_err(&get->progress), page, detail);
+	} else if (!get->options->json && !get->options->quiet) {
+		fputs(tr("Content from ", "Contenu depuis "), out);
+		text_print(out, page->url);
+		fprintf(out, tr(": %" PRIu64 " bytes\n", " : %" PRIu64 " octets\n"), page->bytes);
+	}
+	return progress_line_done(&get->progress);
+}
