@@ -26,7 +26,7 @@
  *	-ENOMEM       no memory to register the descriptor
  *	-EOPNOTSUPP   the simulator cannot do this (real files, descriptors of others)
  *
- * never -EINTR and never -EAGAIN. A transfer that completed while the task was cancelled returns its
+ * never -EINTR, and -EAGAIN only where MSG_DONTWAIT asks for it. A transfer that completed while the task was cancelled returns its
  * result: no byte and no accepted descriptor is lost; the next call reports the cancellation. Disk I/O
  * that the kernel has begun cannot be cancelled: the call returns when it is done.
  *
@@ -66,7 +66,7 @@ CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_write(int fd, const void *data, size_t 
  */
 CORAIL_API CORAIL_SUSPENDS int cr_fd_write_all(int fd, const void *data, size_t size);
 
-/* One transfer at a position in a file, as pread(2) and pwrite(2). Several tasks may do it at once. */
+/* One transfer at a position in a file, as pread(2) and pwrite(2); the file's own position stays. */
 CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_pread(int fd, void *buffer, size_t size, int64_t offset);
 CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_pwrite(int fd, const void *data, size_t size,
                                                 int64_t offset);

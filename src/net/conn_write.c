@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/conn.h"
+
+#include <errno.h>
+
+/*
+ * Writing. Nothing is buffered: a call ends when the kernel has taken everything, so that the memory that
+ * waits for a slow peer is the caller's own, and a close need not flush.
+ */
+
+enum { VECTOR_CHUNK = 64 };
+
+static ssize_t transfer(cr_conn *conn, const struct iovec *vector, int count)
+{
+	ssize_t n = conn->closing ? -ECANCELED
+	                          : conn->transport->write(conn->state, vector, count);
+
+	return n == 0 ? -EIO : n;
+}
+
+/* Writes all of a vector, which it uses up. */
+static int write_all(cr_conn *conn, struct iovec *vector, int count)
+{
+	for (;;) {
+		ssize_t n;
+
+		while (count > 0 && vector->iov_len == 0) {
+			vector++;
+			count--;
+		}
+		if (count == 0)
+			return 0;
+		n = transfer(conn, vector, count);
+		if (n < 0)
+			return (int)n;
+		while (count > 0 && (size_t)n >= vector->iov_len) {
+			n -= (ssize_t)vector->iov_len;
+			vector++;
+			count--;
+		}
+		if (n > 0) {
+			vector->iov_base = (char *)vector->iov_base + n;
+			vector->iov_len -= (size_t)n;
+		}
+	}
+}
+
+int cr_conn_write(cr_conn *conn, const void *data, size_t size)
+{
+	struct iovec vector = {(void *)data, size};
+	int r = cr__conn_enter(conn, &conn->writing, __func__);
+
+	if (r < 0)
+		return r;
+	r = write_all(conn, &vector, 1);
+	return (int)cr__conn_leave(conn, &conn->writing, r);
+}
+
+int cr_conn_writev(cr_conn *conn, const struct iovec *vector, int count)
+{
+	struct iovec chunk[VECTOR_CHUNK];
+	int r = cr__conn_enter(conn, &conn->writing, __func__);
+
+	if (r < 0)
+		return r;
+	while (r == 0 && count > 0) {
+		int n = count < VECTOR_CHUNK ? count : VECTOR_CHUNK;
+
+		for (int i = 0; i < n; i++)
+			chunk[i] = vector[i];
+		r = write_all(conn, chunk, n);
+		vector += n;
+		count -= n;
+	}
+	return (int)cr__conn_leave(conn, &conn->writing, r);
+}
+
+ssize_t cr_conn_write_some(cr_conn *conn, const void *data, size_t size)
+{
+	struct iovec vector = {(void *)data, size};
+	ssize_t n = cr__conn_enter(conn, &conn->writing, __func__);
+
+	if (n < 0)
+		return n;
+	if (size > 0)
+		n = transfer(conn, &vector, 1);
+	return cr__conn_leave(conn, &conn->writing, n);
+}
+
+int cr_conn_shutdown_write(cr_conn *conn)
+{
+	int r = cr__conn_enter(conn, &conn->writing, __func__);
+
+	if (r < 0)
+		return r;
+	r = conn->transport->shutdown_write(conn->state);
+	return (int)cr__conn_leave(conn, &conn->writing, r);
+}
