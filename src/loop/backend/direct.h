@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CR__LOOP_BACKEND_DIRECT_H
+#define CR__LOOP_BACKEND_DIRECT_H
+
+/*
+ * Operations as plain system calls that never hold the loop up, for descriptors in whatever mode their
+ * owner left them, and writing without SIGPIPE.
+ */
+
+#include "loop/op.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Since Linux 6.18; older C libraries do not know it (pwritev2(2)). */
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x00000100
+#endif
+
+/* Whether the kernel honours RWF_NOSIGNAL. Tried once, on a pipe. */
+bool cr__nosignal_works(void);
+
+/*
+ * Keeps a SIGPIPE that the calls in between raise from being seen: it is sent to the thread that
+ * writes (pipe(7)), so blocking it there and taking it back is local to us.
+ */
+struct cr__sigpipe {
+	sigset_t old;
+};
+
+void cr__sigpipe_hold(struct cr__sigpipe *sigpipe);
+void cr__sigpipe_release(const struct cr__sigpipe *sigpipe);
+
+/*
+ * Tries an operation. Returns its result; -EAGAIN when it has to wait (for POLL: nothing holds); for CONNECT
+ * -EINPROGRESS when it has to be tried again once writable. `known` are the CR__FD_* of the descriptor; a
+ * hint in it may change. PREAD and PWRITE may wait for a disk.
+ */
+ssize_t cr__direct_try(struct cr__op *op, uint32_t *known);
+
+/* Reads or writes a file that cannot be waited for (a regular one), waiting for the disk. */
+ssize_t cr__direct_wait(const struct cr__op *op);
+
+#endif
