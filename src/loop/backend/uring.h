@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CR__LOOP_BACKEND_URING_H
+#define CR__LOOP_BACKEND_URING_H
+
+/*
+ * The io_uring backend, in three files: uring.c (the ring, entering the kernel, the backend's table),
+ * uring_ops.c (operations: from the asker to an entry and back), uring_probe.c (whether it works here).
+ */
+
+#include "loop/backend/fds.h"
+#include "loop/loop.h"
+
+#include <liburing.h>
+
+/* What the ring must be able to do; all of it came with Linux 5.11. */
+#define CR__URING_FEATURES                                                                         \
+	(IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG)
+
+/*
+ * What `user_data` may be: an operation's address, or one of these. IGNORED is for entries that nobody
+ * waits for: cancel requests, and operations taken back before the kernel saw them.
+ */
+enum { CR__URING_IGNORED = 0, CR__URING_WAKE = 1, CR__URING_SPECIAL_MAX = 7 };
+
+/* op->state. */
+enum {
+	CR__URING_QUEUED = 1 << 0,        /* in `queue`: needs an entry */
+	CR__URING_CANCEL_QUEUED = 1 << 1, /* in `queue`: its cancel request needs an entry */
+	CR__URING_CANCELLED = 1 << 2,     /* a cancel request was made */
+	CR__URING_POLLING = 1 << 3, /* its entry only waits for readiness; then it starts again */
+	CR__URING_GUARDED = 1 << 4, /* may raise SIGPIPE while the kernel runs it for us */
+};
+
+struct cr__uring {
+	struct cr__fds fds; /* first: shared functions find it here */
+	struct io_uring ring;
+	struct cr__op *queue_first,
+		*queue_last; /* those for which the submission queue had no room */
+	uint32_t in_flight;  /* operations that were started and have not ended */
+	uint32_t guarded;    /* those among them that may raise SIGPIPE */
+	uint32_t ended;      /* in this poll */
+	int wake_fd;
+	bool wake_armed, wake_multishot;
+	bool closing; /* done() is no longer called */
+	bool on_valgrind;
+	/* What this kernel knows. */
+	bool nosignal;        /* RWF_NOSIGNAL */
+	bool poll_first;      /* IORING_RECVSEND_POLL_FIRST */
+	uint8_t silent_flags; /* for entries that nobody waits for */
+};
+
+static inline struct cr__uring *cr__uring_of(const struct cr__loop *loop)
+{
+	return loop->backend_state;
+}
+
+/*
+ * Sets a ring up with the best set of flags that the kernel takes, and checks its features. Returns 0 or a
+ * negative error; -EOPNOTSUPP when a feature is missing.
+ */
+int cr__uring_setup(struct io_uring *ring, unsigned entries);
+
+/* A free entry, handing over those before it if need be; NULL when the kernel takes no more for now. */
+struct io_uring_sqe *cr__uring_entry(struct cr__uring *u);
+
+/* Turns queued operations and cancel requests into entries, as far as there is room. */
+void cr__uring_queue_drain(struct cr__uring *u);
+
+/* What the kernel says about an operation. Calls done() when it has ended. */
+void cr__uring_complete(struct cr__uring *u, struct cr__op *op, int32_t result, uint32_t flags);
+
+int cr__uring_op_start(struct cr__loop *loop, struct cr__op *op);
+bool cr__uring_op_cancel(struct cr__loop *loop, struct cr__op *op);
+
+int cr__uring_probe(char *why, size_t size);
+
+#endif
