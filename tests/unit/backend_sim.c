@@ -248,7 +248,7 @@ static void half_close_works_both_ways(void)
 static void one_operation_per_direction(void)
 {
 	struct cr__op reader, second, poller, writer;
-	char buffer[8];
+	char buffer[8], byte = 'w';
 	int fds[2];
 
 	loop_begin(6);
@@ -260,7 +260,7 @@ static void one_operation_per_direction(void)
 	poller = op_of(CR__OP_POLL, fds[0], NULL, 0);
 	poller.flags = POLLIN | POLLOUT;
 	CHECK_EQ(cr__op_start(&loop, &poller), -EBUSY);
-	writer = op_of(CR__OP_SEND, fds[0], "w", 1);
+	writer = op_of(CR__OP_SEND, fds[0], &byte, 1);
 	CHECK_EQ(finish(&writer, cr__op_start(&loop, &writer)), 1);
 	CHECK_EQ(cr__fd_busy(&loop, fds[0]), 1);
 	CHECK_EQ(run(CR__OP_SEND, fds[1], "r", 1), 1);
