@@ -15,7 +15,7 @@
  * those that nobody has read yet as many as anyone could still be about to ask for. Both bounds keep a
  * scope that lives for weeks at a constant size.
  */
-enum { READ_KEPT = 1024, UNREAD_KEPT = 65536 };
+enum { READ_KEPT = 64, UNREAD_KEPT = 65536 };
 
 void cr__scope_enter_in(struct cr__scope *scope, struct cr__task *owner, struct cr__node *parent)
 {
@@ -36,7 +36,7 @@ void cr_scope_enter(cr_scope *scope)
 	self->inner = &sc->node;
 }
 
-static void ended_push(struct cr__ended *list, struct cr__task *task)
+static inline void ended_push(struct cr__ended *list, struct cr__task *task)
 {
 	task->node.next = NULL;
 	task->node.prev = list->tail ? &list->tail->node : NULL;
@@ -53,7 +53,7 @@ static struct cr__task *task_or_null(struct cr__node *node)
 	return node ? cr__task_of_node(node) : NULL;
 }
 
-static void ended_remove(struct cr__ended *list, struct cr__task *task)
+static inline void ended_remove(struct cr__ended *list, struct cr__task *task)
 {
 	if (task->node.prev)
 		task->node.prev->next = task->node.next;
@@ -66,7 +66,7 @@ static void ended_remove(struct cr__ended *list, struct cr__task *task)
 	list->count--;
 }
 
-static void ended_trim(struct cr__sched *s, struct cr__ended *list, uint32_t keep)
+static inline void ended_trim(struct cr__sched *s, struct cr__ended *list, uint32_t keep)
 {
 	while (list->count > keep) {
 		struct cr__task *oldest = list->head;
@@ -95,7 +95,7 @@ void cr__scope_result_read(struct cr__sched *s, struct cr__task *task)
 	ended_trim(s, &scope->read, READ_KEPT);
 }
 
-static void remember(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task)
+static inline void remember(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task)
 {
 	if (scope->state & CR__SCOPE_FORGET) {
 		cr__block_give(s, task);
@@ -135,7 +135,7 @@ void cr__scope_fail(struct cr__sched *s, struct cr__scope *scope, cr_task task, 
 		cr__node_cancel(s, &scope->node);
 }
 
-static void wake_owner(struct cr__scope *scope)
+static inline void wake_owner(struct cr__sched *s, struct cr__scope *scope)
 {
 	struct cr__wait *wait = scope->owner_wait;
 
@@ -145,7 +145,7 @@ static void wake_owner(struct cr__scope *scope)
 		return;
 	scope->owner_wait = NULL;
 	scope->state &= ~(uint32_t)CR__SCOPE_WANTS_NEXT;
-	cr__unpark(wait->task, 0);
+	cr__wake(s, wait->task, 0);
 }
 
 void cr__scope_child_ended(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task,
@@ -161,7 +161,7 @@ void cr__scope_child_ended(struct cr__sched *s, struct cr__scope *scope, struct 
 		cr__scope_fail(s, scope, cr__task_handle(s, task), cr__site_function(task->site),
 		               result);
 	remember(s, scope, task);
-	wake_owner(scope);
+	wake_owner(s, scope);
 }
 
 void cr__scope_wait_below(struct cr__scope *scope, uint32_t count, const char *reason)
@@ -175,7 +175,7 @@ void cr__scope_wait_below(struct cr__scope *scope, uint32_t count, const char *r
 	cr__park(&wait);
 }
 
-/* The scope as its owner sees it: only the owner may wait, and only in the scope it is in. */
+/* The scope as its owner sees it: only the owner may wait. */
 static struct cr__scope *owned(cr_scope *scope, const char *caller)
 {
 	struct cr__task *self = cr__task_current(caller);
@@ -185,7 +185,18 @@ static struct cr__scope *owned(cr_scope *scope, const char *caller)
 		cr__panic("%s(): the scope was not entered, or was left already", caller);
 	if (sc->owner != self)
 		cr__panic("%s(): only the task that entered a scope may do this", caller);
-	if (self->inner != &sc->node)
+	return sc;
+}
+
+/*
+ * A wait that only the children's end ends needs the owner to be in that very scope: a deadline of one
+ * inside it could not reach them.
+ */
+static struct cr__scope *owned_innermost(cr_scope *scope, const char *caller)
+{
+	struct cr__scope *sc = owned(scope, caller);
+
+	if (sc->owner->inner != &sc->node)
 		cr__panic("%s(): a scope inside this one was not left yet", caller);
 	return sc;
 }
@@ -207,7 +218,7 @@ static int status(const struct cr__scope *scope)
 
 int cr_scope_wait(cr_scope *scope)
 {
-	struct cr__scope *sc = owned(scope, "cr_scope_wait");
+	struct cr__scope *sc = owned_innermost(scope, "cr_scope_wait");
 
 	cr__scope_wait_below(sc, 0, "scope");
 	return status(sc);
@@ -215,7 +226,7 @@ int cr_scope_wait(cr_scope *scope)
 
 void cr_scope_leave(cr_scope *scope)
 {
-	struct cr__scope *sc = owned(scope, "cr_scope_leave");
+	struct cr__scope *sc = owned_innermost(scope, "cr_scope_leave");
 	struct cr__sched *s = cr__sched_self();
 
 	sc->state |= CR__SCOPE_CLOSING;
@@ -231,9 +242,14 @@ void cr_scope_leave(cr_scope *scope)
 	sc->magic = 0;
 }
 
+struct next_wait {
+	struct cr__wait wait;
+	struct cr__scope *scope; /* the owner may be in one inside it: cr_timeout(d, cr_scope_next()) */
+};
+
 static enum cr__abort next_abort(struct cr__wait *wait)
 {
-	struct cr__scope *scope = cr__scope_of_node(wait->task->inner);
+	struct cr__scope *scope = CR__CONTAINER(wait, struct next_wait, wait)->scope;
 
 	scope->owner_wait = NULL;
 	scope->state &= ~(uint32_t)CR__SCOPE_WANTS_NEXT;
@@ -246,18 +262,19 @@ int cr_scope_next(cr_scope *scope, cr_task *ret_task)
 	struct cr__sched *s = cr__sched_self();
 	struct cr__task *task;
 
-	if (cr__node_cancelled(&sc->node))
+	if (cr__node_cancelled(sc->owner->inner))
 		return -ECANCELED;
 	if (!sc->unread.head) {
-		struct cr__wait wait = {.abort = next_abort, .reason = "next child", .fd = -1};
+		struct next_wait next = {
+			.wait = {.abort = next_abort, .reason = "next child", .fd = -1}, .scope = sc};
 		int r;
 
 		if (sc->alive == 0)
 			return -ENOENT;
 		sc->wake_below = 0;
-		sc->owner_wait = &wait;
+		sc->owner_wait = &next.wait;
 		sc->state |= CR__SCOPE_WANTS_NEXT;
-		r = cr__park(&wait);
+		r = cr__park(&next.wait);
 		if (r < 0)
 			return r;
 	}
