@@ -15,8 +15,8 @@
 
 /*
  * Runs an operation and suspends until it has ended. Fill in code, fd and what they need; `caller` is
- * the public function's name, `reason` one static word for dumps. Returns the operation's result, never
- * -EINTR nor -EAGAIN; -ECANCELED before anything was started, or when it was undone.
+ * the public function's name, `reason` one static word for dumps. Returns the operation's result, or
+ * -ECANCELED before anything was started, or when it was undone.
  */
 ssize_t cr__io_run(const struct cr__op *asked, const char *caller, const char *reason);
 

@@ -63,7 +63,7 @@ static void entry_done(struct cr__op *op)
 	cr_poller *poller = e->poller;
 	ssize_t result = op->result;
 	bool ending = e->ending;
-	int revents = result > 0 ? (int)result & (e->events | POLLERR | POLLHUP) : 0;
+	int revents = result > 0 ? (int)result & (e->events | POLLERR | POLLHUP | POLLRDHUP) : 0;
 
 	e->in_flight = e->ending = false;
 	poller->in_flight_count--;

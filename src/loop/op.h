@@ -76,7 +76,10 @@ int cr__fd_cancel(struct cr__loop *loop, int fd);
 /* Forgets and closes a descriptor with nothing in flight. Returns 0, or a negative error of close(2). */
 int cr__fd_close(struct cr__loop *loop, int fd);
 
-/* Forgets a descriptor with nothing in flight that somebody else will close. */
+/*
+ * Forgets a descriptor that somebody else will close, at once perhaps. Operations on it must have been
+ * cancelled before; those whose done() is still to come no longer take the number's directions.
+ */
 void cr__fd_forget(struct cr__loop *loop, int fd);
 
 /*

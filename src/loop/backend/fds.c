@@ -52,6 +52,7 @@ void cr__fds_drop(struct cr__fds *fds, int fd)
 
 	if (!slot)
 		return;
+	slot->reader = slot->writer = NULL;
 	slot->generation++;
 	slot->flags = 0;
 }

@@ -119,7 +119,10 @@ static inline void cr__fds_release(struct cr__fds *fds, const struct cr__op *op)
  */
 void cr__fds_adopt(struct cr__fds *fds, int fd, uint32_t flags);
 
-/* The number is given up: by closing, or to somebody else. */
+/*
+ * The number is given up: by closing, or to somebody else. An operation that was cancelled and has not
+ * ended yet goes on alone to its done(), without a claim on the number.
+ */
 void cr__fds_drop(struct cr__fds *fds, int fd);
 
 /* Backend functions that only need the table. */

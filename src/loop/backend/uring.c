@@ -318,7 +318,6 @@ static int uring_fd_close(struct cr__loop *loop, int fd)
 
 static void uring_fd_forget(struct cr__loop *loop, int fd)
 {
-	CR__ASSERT(cr__fds_busy(loop, fd) == 0);
 	cr__fds_drop(&cr__uring_of(loop)->fds, fd);
 }
 
