@@ -132,11 +132,12 @@ static inline int fuzz_inner_scope(struct fuzz *f, struct fuzz_frame *frame, uin
 	if (kind & 8)
 		return r;
 	if (kind & 16) {
+		cr_nsec patience = kind & 32 ? fuzz_duration(f) : CORAIL_NEVER;
 		cr_task task;
 
-		while ((r = cr_scope_next(&scope, &task)) == 0)
+		while ((r = cr_timeout(patience, cr_scope_next(&scope, &task))) == 0)
 			CHECK_EQ(cr_task_error(task), 0);
-		CHECK(r == -ENOENT || r == -ECANCELED);
+		CHECK(r == -ENOENT || r == -ECANCELED || r == -ETIMEDOUT);
 		return 0;
 	}
 	return cr_scope_wait(&scope);
