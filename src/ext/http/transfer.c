@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Our own easy handles: set up once, pooled, used again. Their callbacks run inside libcurl, on the
+ * driver's stack: they store, and say when somebody may be interested.
+ */
+
+#include "client.h"
+
+#include <corail/curl.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Idle handles that are kept, beyond which they are freed. */
+#define SPARE_MAX 256
+/* A window's memory that is kept with an idle handle. */
+#define WINDOW_KEPT (128 * 1024)
+
+bool cr__http_is_redirect(int status)
+{
+	return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+int cr__http_transfer_status(struct transfer *transfer)
+{
+	long status = 0;
+
+	curl_easy_getinfo(transfer->job.easy, CURLINFO_RESPONSE_CODE, &status);
+	return (int)status;
+}
+
+const char *cr__http_transfer_header(struct transfer *transfer, const char *name)
+{
+	struct curl_header *header;
+
+	if (curl_easy_header(transfer->job.easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return NULL;
+	return header->value;
+}
+
+/* Whether the body of the answer that has begun is of no interest to the request. */
+static bool is_unwanted(struct transfer *transfer, int status)
+{
+	if (transfer->follow && cr__http_is_redirect(status) &&
+	    cr__http_transfer_header(transfer, "Location"))
+		return true;
+	return transfer->status_error && status >= 400;
+}
+
+/* The first byte of a body: is it wanted? If so, make room for all of it at once. */
+static int body_begin(struct transfer *transfer)
+{
+	curl_off_t length = -1;
+	size_t room;
+
+	transfer->begun = true;
+	transfer->discard = transfer->drop ||
+	                    is_unwanted(transfer, cr__http_transfer_status(transfer));
+	if (transfer->discard || !transfer->sink)
+		return 0;
+	curl_easy_getinfo(transfer->job.easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	room = transfer->sink_max - transfer->sink->size;
+	if (length > 0 && (uint64_t)length <= room && length <= 16 * 1024 * 1024)
+		return cr_buf_reserve(transfer->sink, (size_t)length);
+	return 0;
+}
+
+static int sink_append(struct transfer *transfer, const void *data, size_t size)
+{
+	int r;
+
+	if (size > transfer->sink_max - transfer->sink->size)
+		return -CORAIL_E_HTTP_TOO_LARGE;
+	r = cr_buf_append(transfer->sink, data, size);
+	return r == -EMSGSIZE ? -CORAIL_E_HTTP_TOO_LARGE : r;
+}
+
+static size_t on_body(char *data, size_t unit, size_t size, void *arg)
+{
+	struct transfer *transfer = arg;
+	size_t held = transfer->window.size - transfer->window_taken;
+	int r = 0;
+
+	(void)unit;
+	if (!transfer->begun)
+		r = body_begin(transfer);
+	if (r == 0 && transfer->discard) {
+		transfer->discarded += size;
+		transfer->cut = !transfer->drop && transfer->discarded > HTTP_DISCARD_MAX;
+		return transfer->cut ? 0 : size;
+	}
+	if (r == 0 && transfer->sink) {
+		r = sink_append(transfer, data, size);
+	} else if (r == 0) {
+		if (held > 0 && held + size > transfer->http->window_size) {
+			transfer->paused = true;
+			return CURL_WRITEFUNC_PAUSE;
+		}
+		r = cr_buf_append(&transfer->window, data, size);
+		if (r == 0)
+			cr_event_set(&transfer->job.event);
+	}
+	transfer->job.error = r;
+	return r < 0 ? 0 : size;
+}
+
+/* Only for streams: the blank line after the headers of the answer that counts. */
+static size_t on_header(char *data, size_t unit, size_t size, void *arg)
+{
+	struct transfer *transfer = arg;
+	int status;
+
+	(void)unit;
+	if (transfer->head || size > 2 || (data[0] != '\r' && data[0] != '\n'))
+		return size;
+	status = cr__http_transfer_status(transfer);
+	if (status >= 200 && !is_unwanted(transfer, status)) {
+		transfer->head = true;
+		cr_event_set(&transfer->job.event);
+	}
+	return size;
+}
+
+/*
+ * The request is about to be sent. libcurl sends any request again when a kept connection turns out to
+ * be dead, a POST too: stop it there, and let request.c decide.
+ */
+static int on_send(void *arg, char *remote, char *local, int remote_port, int local_port)
+{
+	struct transfer *transfer = arg;
+
+	(void)remote;
+	(void)local;
+	(void)remote_port;
+	(void)local_port;
+	transfer->http->stats.requests += transfer->send_count == 0;
+	return transfer->send_count++ == 0 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+/* What does not change from one request to the next. */
+static void set_up(struct transfer *transfer)
+{
+	cr_http *http = transfer->http;
+	CURL *easy = transfer->job.easy;
+
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer->job);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->text);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, cr__http_on_socket_open);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, http);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, cr__http_on_socket_close);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
+	curl_easy_setopt(easy, CURLOPT_SHARE, http->share);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+	                 http->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy ? http->proxy : "");
+	if (*http->user_agent)
+		curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
+	if (!http->no_compression)
+		curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+	if (http->cookies)
+		curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
+	if (http->ca_file)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
+	if (http->insecure) {
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+}
+
+void cr__http_transfer_stream(struct transfer *transfer)
+{
+	curl_easy_setopt(transfer->job.easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(transfer->job.easy, CURLOPT_HEADERDATA, transfer);
+}
+
+struct transfer *cr__http_transfer_get(cr_http *http)
+{
+	struct transfer *transfer = http->spare;
+
+	if (transfer) {
+		http->spare = transfer->spare_next;
+		http->spare_count--;
+	} else {
+		transfer = calloc(1, sizeof *transfer);
+		if (!transfer)
+			return NULL;
+		transfer->http = http;
+		transfer->job.easy = curl_easy_init();
+		if (!transfer->job.easy) {
+			free(transfer);
+			return NULL;
+		}
+		set_up(transfer);
+	}
+	transfer->text[0] = 0;
+	http->references++;
+	return transfer;
+}
+
+void cr__http_transfer_free(struct transfer *transfer)
+{
+	curl_easy_cleanup(transfer->job.easy);
+	curl_slist_free_all(transfer->headers);
+	curl_slist_free_all(transfer->resolve);
+	cr_buf_free(&transfer->window);
+	free(transfer);
+}
+
+/* Takes out of the handle what the next request must not find. */
+static void clean(struct transfer *transfer)
+{
+	CURL *easy = transfer->job.easy;
+
+	if (transfer->custom) {
+		curl_easy_reset(easy);
+		set_up(transfer);
+	} else {
+		if (transfer->headers)
+			curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
+		if (transfer->resolve)
+			curl_easy_setopt(easy, CURLOPT_RESOLVE, NULL);
+	}
+	curl_slist_free_all(transfer->headers);
+	curl_slist_free_all(transfer->resolve);
+	if (transfer->window.capacity_bytes > WINDOW_KEPT)
+		cr_buf_free(&transfer->window);
+	cr_buf_clear(&transfer->window);
+	*transfer = (struct transfer){
+		.job = {.easy = easy},
+		.http = transfer->http,
+		.window = transfer->window,
+	};
+}
+
+void cr__http_transfer_put(struct transfer *transfer)
+{
+	cr_http *http = transfer->http;
+
+	cr__http_job_abort(http, &transfer->job);
+	if (http->over || http->spare_count >= SPARE_MAX) {
+		cr__http_transfer_free(transfer);
+	} else {
+		clean(transfer);
+		transfer->spare_next = http->spare;
+		http->spare = transfer;
+		http->spare_count++;
+	}
+	cr__http_unref(http);
+}
+
+int cr__http_transfer_error(struct transfer *transfer)
+{
+	const struct job *job = &transfer->job;
+
+	if (job->error < 0)
+		return job->error;
+	if (transfer->cut)
+		return 0;
+	/* Stopped by on_send(): the kept connection was dead and there was no answer. */
+	if (job->code == CURLE_ABORTED_BY_CALLBACK)
+		return -CORAIL_E_HTTP_EMPTY;
+	/* The scheme was checked before: what is unsupported is the answer (HTTP/0.9, or noise). */
+	if (job->code == CURLE_UNSUPPORTED_PROTOCOL)
+		return -CORAIL_E_HTTP_PROTOCOL;
+	return cr_http_curl_error(job->code, job->os_errno);
+}
