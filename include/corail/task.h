@@ -165,7 +165,7 @@ static inline int cr_task_error(cr_task task)
 /*
  * Waits for a task to end and returns what its function returned. A finished one answers without
  * suspending, as often as asked: the result stays readable until the scope is left (a scope that
- * lives long keeps its last 1,024 results that were read, and of those nobody has read the last
+ * lives long keeps its last 64 results that were read, and of those nobody has read the last
  * 65,536, or as many as it once had alive together).
  * Or: -ECANCELED when the caller was cancelled (which leaves the task alone); -ESRCH for a stale
  * handle; what cr_task_error() says; -EDEADLK when a task awaits itself.

@@ -84,7 +84,7 @@ static inline int cr__stack_take(struct cr__stack_pool *pool, unsigned class,
 /* What happens now and then when a stack is returned: a high-water sample, giving pages back. */
 void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack);
 
-enum { CR__STACK_TIDY_EVERY = 64 };
+enum { CR__STACK_TIDY_EVERY = 1024 };
 
 /* Returns a stack; it may be the one that the caller still runs on, until it switches away. */
 static inline void cr__stack_give(struct cr__stack_pool *pool, const struct cr__stack *stack)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "task/sched.h"
+#include "task/ended.h"
 
 #include "base/alloc.h"
 
@@ -46,18 +46,18 @@ static enum cr__abort join_abort(struct cr__wait *wait)
 
 int cr_await(cr_task handle)
 {
-	int error = cr__park_check("cr_await");
-	struct cr__sched *s = cr__sched_self();
+	struct cr__sched *s = cr__sched_in_task("cr_await");
 	struct cr__task *task;
 	struct cr__join join;
+	int error;
 
-	if (error < 0)
-		return error;
+	if (cr__node_cancelled(s->current->inner))
+		return -ECANCELED;
 	task = cr__task_find(s, handle, &error);
 	if (!task)
 		return error;
 	if (task->flags & CR__TASK_DONE) {
-		cr__scope_result_read(s, task);
+		cr__ended_read(s, task);
 		return task->result;
 	}
 	if (task == s->current)
@@ -91,7 +91,7 @@ static enum cr__abort first_abort(struct cr__wait *wait)
 	return CR__ABORT_DONE;
 }
 
-void cr__joiners_wake(struct cr__task *task)
+void cr__joiners_wake(struct cr__sched *s, struct cr__task *task)
 {
 	while (task->joiners) {
 		struct cr__join *join = task->joiners;
@@ -99,13 +99,13 @@ void cr__joiners_wake(struct cr__task *task)
 
 		join_unlink(join);
 		if (!first) {
-			cr__unpark(join->wait.task, task->result);
+			cr__wake(s, join->wait.task, task->result);
 		} else if (!first->woken) {
 			first->woken = true;
 			first->winner = (size_t)(join - first->joins);
 			/* At once, so that a second one that ends in this turn finds nobody waiting. */
 			first_unlink(first);
-			cr__unpark(first->wait.task, task->result);
+			cr__wake(s, first->wait.task, task->result);
 		}
 	}
 }
@@ -122,7 +122,7 @@ static int first_ended(struct cr__sched *s, const cr_task *tasks, size_t count, 
 			return error;
 		if (!(task->flags & CR__TASK_DONE))
 			continue;
-		cr__scope_result_read(s, task);
+		cr__ended_read(s, task);
 		*ret_index = i;
 		*ret_result = task->result;
 		return 1;
@@ -176,7 +176,7 @@ int cr_task_result(cr_task handle, int *ret_result)
 		return error;
 	if (!(task->flags & CR__TASK_DONE))
 		return -EINPROGRESS;
-	cr__scope_result_read(s, task);
+	cr__ended_read(s, task);
 	*ret_result = task->result;
 	return 0;
 }

@@ -84,13 +84,13 @@ static void drive(struct cr__sched *s, const struct cr__scope *scope, const bool
                   cr_task main_task, bool sigint)
 {
 	while (scope->alive && !(late && *late)) {
-		int r = cr__loop_turn(&s->loop, s->head != NULL);
+		int r = cr__loop_turn(&s->loop, !cr__queue_empty(s));
 
 		if (r < 0)
 			cr__panic("the %s loop failed: %s", s->loop.backend->name, cr_strerror(r));
 		if (sigint && atomic_load_explicit(&sigint_count, memory_order_relaxed))
 			cr_task_cancel(main_task);
-		if (!s->head)
+		if (cr__queue_empty(s))
 			continue;
 		if (s->loop.backend->shuffle) {
 			cr__sched_shuffle(s);
@@ -191,6 +191,7 @@ static int sched_open(struct cr__sched *s, const cr_options *options)
 	}
 	cr__stack_pool_init(&s->stacks);
 	s->stack_class_default = (unsigned)class;
+	s->handle_bits = (uint32_t)(s->loop.id % (1 << CR__LOOP_BITS)) << CR__INDEX_BITS;
 	s->errno_at = &errno;
 	s->credit_max = 1;
 	s->current = &s->loop_task;
@@ -220,7 +221,6 @@ static void sched_close(struct cr__sched *s)
 	cr__overflow_disarm(s);
 	cr__stack_pool_destroy(&s->stacks);
 	cr__blocks_destroy(s);
-	cr__free(s->batch);
 	cr__free(s);
 }
 

@@ -6,8 +6,9 @@
  * The scheduler of a loop: control blocks, the run queue, and the tree of scopes and tasks.
  *
  * Control blocks lie in one dense array; a task's handle is its index with a generation. What a switch
- * touches is the block's first cache line. The run queue is a chain of blocks, first in first out, in
- * which the loop itself has a block: when its turn comes, the batch is over and the loop polls. So a
+ * touches is the block's first cache line. The run queue is a ring of pointers to blocks, first in first
+ * out: neither end waits for a block to arrive from memory, and what will run soon can be fetched ahead.
+ * The loop itself has a block in it: when its turn comes, the batch is over and the loop polls. So a
  * switch from task to task never asks whether the queue is empty.
  *
  * Scopes and tasks form one tree of nodes. A task's node hangs below the scope it was spawned into; a
@@ -18,11 +19,13 @@
 #include <corail/debug.h>
 #include <corail/task.h>
 
+#include "base/panic.h"
 #include "ctx/ctx.h"
 #include "ctx/stack.h"
 #include "loop/loop.h"
 #include "task/park.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -49,7 +52,7 @@ enum {
 struct cr__task {
 	/* What every switch touches. */
 	struct cr__ctx ctx;         /* 16 bytes; ctx.value: what the suspended call returns */
-	struct cr__task *next;      /* in the run queue, or in the list of free blocks */
+	struct cr__task *next;      /* in the list of free blocks */
 	struct cr__node *inner;     /* the deepest node it is in */
 	struct cr__wait *wait;      /* what it is parked on; NULL while it runs or is runnable */
 	int32_t saved_errno;
@@ -97,7 +100,7 @@ struct cr__failures {
 
 /* A list of ended tasks by node.next and node.prev, oldest first, NULL at both ends. */
 struct cr__ended {
-	struct cr__task *head, *tail;
+	struct cr__node *first, *last;
 	uint32_t count;
 };
 
@@ -136,8 +139,10 @@ enum { CR__SCOPE_MAGIC = 0x5c0be };
 
 struct cr__sched {
 	struct cr__loop loop; /* first: cr__loop_self() is the scheduler too */
-	struct cr__task *current; /* NULL while the loop itself runs */
-	struct cr__task *head, *tail; /* the run queue */
+	struct cr__task *current;
+	struct cr__task **queue; /* the run queue: [head..tail), both taken modulo the mask; never full */
+	uint32_t head, tail, mask;
+	bool unguarded;       /* some stacks have no guard: suspensions look */
 	int32_t credit;       /* how many more times a busy queue goes round before the loop polls */
 	int32_t credit_max;
 	int *errno_at;
@@ -146,17 +151,15 @@ struct cr__sched {
 	struct cr__task *blocks; /* the array; [0] is never used */
 	struct cr__task *free;
 	uint32_t block_top, block_committed, block_max, block_limit;
+	uint32_t handle_bits; /* the loop's, in each handle */
 	struct cr__stack_pool stacks;
 	unsigned stack_class_default;
-	bool unguarded;       /* some stacks have no guard: suspensions look */
 
 	struct cr__task *budget_task;
 	uint64_t budget_turn;
 	uint32_t budget_left;
 
 	struct cr__scope base, program; /* main and the last clean-up live in base, leftovers in program */
-	struct cr__task **batch;        /* sim: room to put a batch into another order */
-	size_t batch_capacity;
 #if CR__TSAN
 	void *dead_fiber;               /* of the task that ended last: it cannot destroy its own */
 #endif
@@ -210,15 +213,39 @@ static inline bool cr__node_cancelled(const struct cr__node *node)
 
 /* ---- sched.c: the run queue and the switch ---- */
 
+/* Room for `count` blocks and the loop's. Returns 0, or -ENOMEM with the queue as it was. */
+int cr__queue_reserve(struct cr__sched *s, uint32_t count);
+
 /* Appends a task to the run queue. */
 static inline void cr__ready(struct cr__sched *s, struct cr__task *task)
 {
-	task->next = NULL;
-	if (s->head)
-		s->tail->next = task;
-	else
-		s->head = task;
-	s->tail = task;
+	s->queue[s->tail++ & s->mask] = task;
+}
+
+static inline bool cr__queue_empty(const struct cr__sched *s)
+{
+	return s->head == s->tail;
+}
+
+_Noreturn void cr__sched_outside(const char *caller);
+
+/* The scheduler, for a function that suspends: panics outside a task. */
+static inline struct cr__sched *cr__sched_in_task(const char *caller)
+{
+	struct cr__sched *s = cr__sched_self();
+
+	if (__builtin_expect(!s || s->current == &s->loop_task, 0))
+		cr__sched_outside(caller);
+	return s;
+}
+
+/* cr__unpark() for those who have the scheduler at hand. */
+static inline void cr__wake(struct cr__sched *s, struct cr__task *task, int status)
+{
+	CR__ASSERT(task->wait != NULL);
+	task->wait = NULL;
+	task->ctx.value = status;
+	cr__ready(s, task);
 }
 
 /* Runs the queue once round: returns on the loop's stack when its block comes up. */
@@ -238,19 +265,87 @@ extern void (*cr__park_hook)(struct cr__wait *wait);
 int cr__blocks_init(struct cr__sched *s, size_t count_max);
 void cr__blocks_destroy(struct cr__sched *s);
 
-/* A free block, or NULL: -ENOMEM or -EAGAIN in ret_error. */
-struct cr__task *cr__block_take(struct cr__sched *s, int *ret_error);
-void cr__block_give(struct cr__sched *s, struct cr__task *task);
+/* A block that was never used before, or NULL: -ENOMEM or -EAGAIN in ret_error. */
+struct cr__task *cr__block_fresh(struct cr__sched *s, int *ret_error);
 
-cr_task cr__task_handle(const struct cr__sched *s, const struct cr__task *task);
+/* A free block, or as cr__block_fresh(). */
+static inline struct cr__task *cr__block_take(struct cr__sched *s, int *ret_error)
+{
+	struct cr__task *task = s->free;
+
+	if (__builtin_expect(!task || s->alive >= s->block_limit, 0))
+		return cr__block_fresh(s, ret_error);
+	s->free = task->next;
+	return task;
+}
+
+/* Gives a block back: from now on handles of its task are stale. */
+static inline void cr__block_give(struct cr__sched *s, struct cr__task *task)
+{
+	task->generation = task->generation == INT32_MAX ? 1 : task->generation + 1;
+	task->flags = CR__TASK_DONE;
+	task->next = s->free;
+	s->free = task;
+}
+
+/*
+ * Handles. 31 bits of the block's generation, 8 bits that tell loops apart, 24 bits of index; positive.
+ * A negative one is the error that kept the task from starting. Zero belongs to nobody.
+ */
+enum { CR__INDEX_BITS = 24, CR__LOOP_BITS = 8 };
+
+static inline cr_task cr__task_handle(const struct cr__sched *s, const struct cr__task *task)
+{
+	uint64_t index = (uint64_t)(task - s->blocks);
+
+	return (cr_task){(int64_t)((uint64_t)task->generation << 32 | s->handle_bits | index)};
+}
 
 /* The task behind a handle, alive or ended; NULL with the error to return for a stale or failed one. */
-struct cr__task *cr__task_find(struct cr__sched *s, cr_task handle, int *ret_error);
+static inline struct cr__task *cr__task_find(struct cr__sched *s, cr_task handle, int *ret_error)
+{
+	uint64_t id = (uint64_t)handle.id;
+	uint32_t index = id & ((1u << CR__INDEX_BITS) - 1);
+
+	*ret_error = handle.id < 0 ? (int)handle.id : -ESRCH;
+	if (!s || index - 1 >= s->block_top || ((uint32_t)id ^ s->handle_bits) != index)
+		return NULL;
+	return s->blocks[index].generation == id >> 32 ? &s->blocks[index] : NULL;
+}
 
 /* ---- tree.c: nodes and cancellation ---- */
 
-void cr__node_link(struct cr__node *node, struct cr__node *parent);
-void cr__node_unlink(struct cr__node *node);
+/* Hangs a node below its parent, behind its siblings: the ring's end is just before its first. */
+static inline void cr__node_link(struct cr__node *node, struct cr__node *parent)
+{
+	struct cr__node *first = parent->child;
+
+	node->parent = parent;
+	node->child = NULL;
+	if (!first) {
+		node->next = node->prev = node;
+		parent->child = node;
+		return;
+	}
+	node->next = first;
+	node->prev = first->prev;
+	first->prev->next = node;
+	first->prev = node;
+}
+
+static inline void cr__node_unlink(struct cr__node *node)
+{
+	struct cr__node *parent = node->parent;
+
+	if (node->next == node) {
+		parent->child = NULL;
+		return;
+	}
+	node->prev->next = node->next;
+	node->next->prev = node->prev;
+	if (parent->child == node)
+		parent->child = node->next;
+}
 
 /* The node after this one in the subtree of `root`, parents before children; `skip`: not its children. */
 struct cr__node *cr__node_walk(struct cr__node *root, struct cr__node *node, bool skip);
@@ -266,22 +361,12 @@ void cr__scope_enter_in(struct cr__scope *scope, struct cr__task *owner, struct 
 /* Sets the scope's timer to what comes first: its deadline or the end of its grace. */
 void cr__scope_arm(struct cr__sched *s, struct cr__scope *scope);
 
-/* A child has ended (already unlinked): records, wakes the owner, cancels on failure. */
-void cr__scope_child_ended(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task,
-                           bool handled);
-
 /* Records a failure and cancels the scope unless it collects. */
 void cr__scope_fail(struct cr__sched *s, struct cr__scope *scope, cr_task task, const char *name,
                     int error);
 
 /* Waits until at most `count` children are alive. Not cancellable. */
 void cr__scope_wait_below(struct cr__scope *scope, uint32_t count, const char *reason);
-
-/* Marks an ended task's result as read. */
-void cr__scope_result_read(struct cr__sched *s, struct cr__task *task);
-
-/* Gives the blocks of a scope's ended tasks back. */
-void cr__scope_forget(struct cr__sched *s, struct cr__scope *scope);
 
 /* ---- spawn.c ---- */
 
@@ -297,7 +382,7 @@ const char *cr__task_name(struct cr__task *task);
 const char *cr__site_function(cr__site site);
 
 /* Wakes whoever awaits a task that has just ended. */
-void cr__joiners_wake(struct cr__task *task);
+void cr__joiners_wake(struct cr__sched *s, struct cr__task *task);
 
 /* Wakes a parent that still waits for cr_task_started(). Returns whether one did. */
 bool cr__start_ended(struct cr__extra *extra, int result);

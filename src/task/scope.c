@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "task/sched.h"
+#include "task/ended.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -9,13 +9,6 @@
 #include <string.h>
 
 /* Life of a scope: entering, children that end, waiting, leaving. */
-
-/*
- * How many ended children a scope remembers. Of results that were read a few, for a second look; of
- * those that nobody has read yet as many as anyone could still be about to ask for. Both bounds keep a
- * scope that lives for weeks at a constant size.
- */
-enum { READ_KEPT = 64, UNREAD_KEPT = 65536 };
 
 void cr__scope_enter_in(struct cr__scope *scope, struct cr__task *owner, struct cr__node *parent)
 {
@@ -34,82 +27,6 @@ void cr_scope_enter(cr_scope *scope)
 
 	cr__scope_enter_in(sc, self, self->inner);
 	self->inner = &sc->node;
-}
-
-static inline void ended_push(struct cr__ended *list, struct cr__task *task)
-{
-	task->node.next = NULL;
-	task->node.prev = list->tail ? &list->tail->node : NULL;
-	if (list->tail)
-		list->tail->node.next = &task->node;
-	else
-		list->head = task;
-	list->tail = task;
-	list->count++;
-}
-
-static struct cr__task *task_or_null(struct cr__node *node)
-{
-	return node ? cr__task_of_node(node) : NULL;
-}
-
-static inline void ended_remove(struct cr__ended *list, struct cr__task *task)
-{
-	if (task->node.prev)
-		task->node.prev->next = task->node.next;
-	else
-		list->head = task_or_null(task->node.next);
-	if (task->node.next)
-		task->node.next->prev = task->node.prev;
-	else
-		list->tail = task_or_null(task->node.prev);
-	list->count--;
-}
-
-static inline void ended_trim(struct cr__sched *s, struct cr__ended *list, uint32_t keep)
-{
-	while (list->count > keep) {
-		struct cr__task *oldest = list->head;
-
-		ended_remove(list, oldest);
-		cr__block_give(s, oldest);
-	}
-}
-
-void cr__scope_forget(struct cr__sched *s, struct cr__scope *scope)
-{
-	ended_trim(s, &scope->unread, 0);
-	ended_trim(s, &scope->read, 0);
-}
-
-void cr__scope_result_read(struct cr__sched *s, struct cr__task *task)
-{
-	struct cr__scope *scope;
-
-	if (task->flags & CR__TASK_READ)
-		return;
-	scope = cr__task_scope(task);
-	task->flags |= CR__TASK_READ;
-	ended_remove(&scope->unread, task);
-	ended_push(&scope->read, task);
-	ended_trim(s, &scope->read, READ_KEPT);
-}
-
-static inline void remember(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task)
-{
-	if (scope->state & CR__SCOPE_FORGET) {
-		cr__block_give(s, task);
-		return;
-	}
-	if (task->flags & CR__TASK_READ) {
-		ended_push(&scope->read, task);
-		ended_trim(s, &scope->read, READ_KEPT);
-	} else {
-		uint32_t keep = scope->alive_peak > UNREAD_KEPT ? scope->alive_peak : UNREAD_KEPT;
-
-		ended_push(&scope->unread, task);
-		ended_trim(s, &scope->unread, keep);
-	}
 }
 
 /* Beyond the first, failures go to memory of their own; when there is none, they are only counted. */
@@ -133,35 +50,6 @@ void cr__scope_fail(struct cr__sched *s, struct cr__scope *scope, cr_task task, 
 	record_failure(scope, (cr_failure){task, error, name});
 	if (!(scope->state & CR__SCOPE_COLLECT))
 		cr__node_cancel(s, &scope->node);
-}
-
-static inline void wake_owner(struct cr__sched *s, struct cr__scope *scope)
-{
-	struct cr__wait *wait = scope->owner_wait;
-
-	if (!wait)
-		return;
-	if (scope->alive > scope->wake_below && !(scope->state & CR__SCOPE_WANTS_NEXT))
-		return;
-	scope->owner_wait = NULL;
-	scope->state &= ~(uint32_t)CR__SCOPE_WANTS_NEXT;
-	cr__wake(s, wait->task, 0);
-}
-
-void cr__scope_child_ended(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task,
-                           bool handled)
-{
-	int result = task->result;
-
-	scope->alive--;
-	if (scope->owner_wait && (scope->state & CR__SCOPE_WANTS_NEXT))
-		handled = true;
-	/* Being cancelled is not a failure: whoever cancelled knows. */
-	if (result < 0 && result != -ECANCELED && !handled)
-		cr__scope_fail(s, scope, cr__task_handle(s, task), cr__site_function(task->site),
-		               result);
-	remember(s, scope, task);
-	wake_owner(s, scope);
 }
 
 void cr__scope_wait_below(struct cr__scope *scope, uint32_t count, const char *reason)
@@ -235,7 +123,7 @@ void cr_scope_leave(cr_scope *scope)
 		cr__scope_wait_below(sc, 0, "leaving a scope");
 	}
 	cr__timer_unset(&s->loop.timers, &sc->timer);
-	cr__scope_forget(s, sc);
+	cr__ended_forget(s, sc);
 	cr__free(sc->failures);
 	cr__node_unlink(&sc->node);
 	sc->owner->inner = sc->node.parent;
@@ -264,7 +152,7 @@ int cr_scope_next(cr_scope *scope, cr_task *ret_task)
 
 	if (cr__node_cancelled(sc->owner->inner))
 		return -ECANCELED;
-	if (!sc->unread.head) {
+	if (!sc->unread.first) {
 		struct next_wait next = {
 			.wait = {.abort = next_abort, .reason = "next child", .fd = -1}, .scope = sc};
 		int r;
@@ -278,11 +166,11 @@ int cr_scope_next(cr_scope *scope, cr_task *ret_task)
 		if (r < 0)
 			return r;
 	}
-	task = sc->unread.head;
-	if (!task) /* it ended, but whoever awaited it has read its result */
+	if (!sc->unread.first) /* one ended, but whoever awaited it has read its result */
 		return sc->alive ? cr_scope_next(scope, ret_task) : -ENOENT;
+	task = cr__task_of_node(sc->unread.first);
 	*ret_task = cr__task_handle(s, task);
-	cr__scope_result_read(s, task);
+	cr__ended_read(s, task);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "task/sched.h"
+#include "task/ended.h"
 
 #include "base/panic.h"
 
@@ -212,13 +212,22 @@ _Noreturn void cr__task_finish(int result)
 	task->flags |= CR__TASK_DONE;
 	cr__node_unlink(&task->node);
 	if (task->joiners) {
-		cr__joiners_wake(task);
+		cr__joiners_wake(s, task);
 		task->flags |= CR__TASK_READ;
 		handled = true;
 	}
 	s->alive--;
+	scope->alive--;
+	/* An owner in cr_scope_next() is told of it now. */
+	if (scope->owner_wait && (scope->state & CR__SCOPE_WANTS_NEXT))
+		handled = true;
+	/* Being cancelled is not a failure: whoever cancelled knows. */
+	if (__builtin_expect(result < 0 && result != -ECANCELED && !handled, 0))
+		cr__scope_fail(s, scope, cr__task_handle(s, task), cr__site_function(task->site),
+		               result);
 	fiber_bury(s, task);
-	cr__scope_child_ended(s, scope, task, handled);
+	cr__ended_remember(s, scope, task);
+	cr__ended_wake_owner(s, scope);
 	cr__stack_give(&s->stacks, &stack);
 	cr__sched_leave(s, task);
 }

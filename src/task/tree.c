@@ -5,38 +5,6 @@
 
 #include <errno.h>
 
-void cr__node_link(struct cr__node *node, struct cr__node *parent)
-{
-	struct cr__node *first = parent->child;
-
-	node->parent = parent;
-	node->child = NULL;
-	if (!first) {
-		node->next = node->prev = node;
-		parent->child = node;
-		return;
-	}
-	/* At the end of the ring, which is just before its first. */
-	node->next = first;
-	node->prev = first->prev;
-	first->prev->next = node;
-	first->prev = node;
-}
-
-void cr__node_unlink(struct cr__node *node)
-{
-	struct cr__node *parent = node->parent;
-
-	if (node->next == node) {
-		parent->child = NULL;
-	} else {
-		node->prev->next = node->next;
-		node->next->prev = node->prev;
-		if (parent->child == node)
-			parent->child = node->next;
-	}
-}
-
 struct cr__node *cr__node_walk(struct cr__node *root, struct cr__node *node, bool skip)
 {
 	if (node->child && !skip)
