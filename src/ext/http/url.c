@@ -134,13 +134,19 @@ static int origin_of(CURLU *parts, struct url *url)
 	return origin->host_length ? 0 : -CORAIL_E_HTTP_URL;
 }
 
-/* Whether the text names a scheme. Without one libcurl would guess by the host's name. */
-static bool has_scheme(const char *text)
+/*
+ * Whether the text has a scheme and a host. libcurl would guess the first by the host's name, and take the
+ * second out of the path ("http:///host").
+ */
+static bool is_absolute(const char *text)
 {
-	size_t length = strspn(text,
-	                       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789+-.";
+	size_t length = strspn(text, allowed);
+	bool file = length == 4 && strncmp(text, "file", 4) == 0;
 
-	return length > 0 && strncmp(text + length, "://", 3) == 0;
+	return length > 0 && strncmp(text + length, "://", 3) == 0 &&
+	       (file || text[length + 3] != '/');
 }
 
 int cr__http_url_parse(const char *text, struct url *url)
@@ -154,7 +160,7 @@ int cr__http_url_parse(const char *text, struct url *url)
 		return -CORAIL_E_HTTP_URL;
 	if (parse_plain(text, &url->origin))
 		return 0;
-	if (!has_scheme(text))
+	if (!is_absolute(text))
 		return -CORAIL_E_HTTP_URL;
 	parts = curl_url();
 	if (!parts)
