@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CORAIL_TESTS_IN_TASK_H
+#define CORAIL_TESTS_IN_TASK_H
+
+/*
+ * Tests that run inside a task: int test(int *unused), on a loop of its own, with a check that no
+ * descriptor is left over, real or simulated.
+ */
+
+#include <corail/corail.h>
+#include <corail/sim.h>
+
+#include "test.h"
+
+struct in_task {
+	int (*test)(int *unused);
+};
+
+static int in_task_main(struct in_task *in)
+{
+	int unused = 0, before = cr_sim_fd_count(), r = in->test(&unused);
+
+	CHECK_EQ(cr_sim_fd_count(), before);
+	return r;
+}
+
+#define RUN_TASK(fn) in_task_run(#fn, fn)
+
+__attribute__((unused)) static void in_task_run(const char *name, int (*test)(int *unused))
+{
+	const char *only = getenv("TEST_ONLY");
+	struct in_task in = {test};
+	int fds = test_open_fds();
+
+	if (only && !strstr(name, only))
+		return;
+	printf("- %s\n", name);
+	fflush(stdout);
+	CHECK_EQ(cr_run(in_task_main, &in), 0);
+	CHECK_EQ(test_open_fds(), fds);
+	test_count++;
+}
+
+__attribute__((unused)) static int on_sim(void)
+{
+	const char *backend = getenv("CORAIL_BACKEND");
+
+	return backend && strcmp(backend, "sim") == 0;
+}
+
+/* A listener on a free port of the loopback, and a connection to it from each side. */
+__attribute__((unused)) static void tcp_pair(cr_conn *ret_conns[2])
+{
+	cr_listener *listener;
+	char target[32];
+
+	CHECK_EQ(cr_listener_open("127.0.0.1:0", NULL, &listener), 0);
+	snprintf(target, sizeof target, "127.0.0.1:%d", cr_listener_port(listener));
+	CHECK_EQ(cr_conn_open(target, &ret_conns[0]), 0);
+	CHECK_EQ(cr_listener_accept(listener, &ret_conns[1]), 0);
+	cr_listener_close(listener);
+}
+
+#endif
