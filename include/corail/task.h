@@ -68,7 +68,8 @@ template <class P, class T> inline cr__fn cr__fn_of(int (*fn)(T *))
 #define CORAIL__FN_ELEMENT(fn, array) (cr__fn_of<decltype(&(array)[0])>(fn))
 #else
 #define CORAIL__FN(fn, arg) ((cr__fn)_Generic((fn), int (*)(__typeof__(arg)): (fn)))
-#define CORAIL__FN_ELEMENT(fn, array) ((cr__fn)_Generic((fn), int (*)(__typeof__(&(array)[0])): (fn)))
+#define CORAIL__FN_ELEMENT(fn, array)                                                              \
+	((cr__fn)_Generic((fn), int (*)(__typeof__(&(array)[0])): (fn)))
 #endif
 
 /* -------------------------------------------------------------------------------------- run --- */
@@ -93,14 +94,15 @@ typedef struct cr_options {
 } cr_options;
 
 /*
- * cr_run(fn, arg) runs `int fn(T *arg)` as the main task of a new loop on this thread, and returns when it has ended
- * and everything it left behind was cancelled and joined.
+ * cr_run(fn, arg) runs `int fn(T *arg)` as the main task of a new loop on this thread, and returns
+ * when it has ended and everything it left behind was cancelled and joined.
  * Returns what fn returned. Or: -EBUSY when a loop already runs on this thread; -EINTR when SIGINT
  * cancelled main and main gave -ECANCELED; -ENOMEM; -ENOSYS when the backend that was asked for is
  * not available here (see `corail doctor`); -EINVAL for an unknown CORAIL_BACKEND.
  * Leftovers that do not end within the grace period are reported on standard error and abandoned.
  */
-#define cr_run(fn, ...) (cr__run(NULL, CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), CORAIL__SITE(fn)))
+#define cr_run(fn, ...)                                                                            \
+	(cr__run(NULL, CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), CORAIL__SITE(fn)))
 
 /* As cr_run(), with options (a const cr_options *). */
 #define cr_run_with(options, fn, ...)                                                              \
@@ -111,9 +113,9 @@ CORAIL_API int cr__run(const cr_options *options, cr__fn fn, const void *arg, cr
 /* ------------------------------------------------------------------------------------ spawn --- */
 
 /*
- * cr_spawn(scope, fn, arg) starts `int fn(T *arg)` as a child of the scope (a cr_scope *). The child runs at the caller's next
- * suspension, after those spawned before it; spawning does not suspend. `arg` is borrowed: it must
- * outlive the child, as anything declared before the scope does.
+ * cr_spawn(scope, fn, arg) starts `int fn(T *arg)` as a child of the scope (a cr_scope *). The child
+ * runs at the caller's next suspension, after those spawned before it; spawning does not suspend.
+ * `arg` is borrowed: it must outlive the child, as anything declared before the scope does.
  * Cannot fail as a call: when there is no memory for a stack (-ENOMEM), too many tasks (-EAGAIN) or
  * the scope is closing (-ESHUTDOWN), the scope fails with that error and cr_task_error() of the handle
  * tells that the child never ran, so that what was handed to it can be released.
@@ -123,7 +125,8 @@ CORAIL_API int cr__run(const cr_options *options, cr__fn fn, const void *arg, cr
 
 /* As cr_spawn(), but copies *arg (at most 16 KiB) to the child's own stack: nothing is borrowed. */
 #define cr_spawn_copy(scope, fn, ...)                                                              \
-	(cr__spawn((scope), NULL, CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), sizeof *(__VA_ARGS__), CORAIL__SITE(fn)))
+	(cr__spawn((scope), NULL, CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__),                    \
+	           sizeof *(__VA_ARGS__), CORAIL__SITE(fn)))
 
 /* All zero means the defaults. */
 typedef struct cr_spawn_options {
@@ -135,7 +138,8 @@ typedef struct cr_spawn_options {
 #define cr_spawn_with(options, scope, fn, ...)                                                     \
 	(cr__spawn((scope), (options), CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), 0, CORAIL__SITE(fn)))
 #define cr_spawn_copy_with(options, scope, fn, ...)                                                \
-	(cr__spawn((scope), (options), CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), sizeof *(__VA_ARGS__), CORAIL__SITE(fn)))
+	(cr__spawn((scope), (options), CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__),               \
+	           sizeof *(__VA_ARGS__), CORAIL__SITE(fn)))
 
 CORAIL_API cr_task cr__spawn(cr_scope *scope, const cr_spawn_options *options, cr__fn fn,
                              const void *arg, size_t copy_size, cr__site site);

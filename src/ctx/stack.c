@@ -95,10 +95,10 @@ static struct cr__arena *arena_new(unsigned class, size_t size)
 	return a;
 }
 
-/* The arena to carve from: sixteen carvings at first, then as much again as there is already. */
+/* The arena to carve from: four carvings at first, then as much again as there is already. */
 static struct cr__arena *arena_for(struct cr__stack_pool *pool, unsigned class)
 {
-	size_t stride = cr__stack_size(class), size = 16 * CARVE * stride;
+	size_t stride = cr__stack_size(class), size = 4 * CARVE * stride;
 	struct cr__arena *a;
 
 	for (a = pool->arenas; a; a = a->next)

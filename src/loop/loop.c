@@ -16,7 +16,7 @@ enum { TIMERS_MAX = 1 << 26 };
  * inbox before letting go, so that a loop that is ending is either reached or refused.
  */
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct cr__loop *registry_first;
+struct cr__loop *cr__loop_registry;
 static int64_t registry_id_last;
 
 __thread struct cr__loop *cr__loop_of_thread;
@@ -41,8 +41,8 @@ int cr__loop_open(struct cr__loop *loop, const struct cr__backend *backend, uint
 	}
 	pthread_mutex_lock(&registry_lock);
 	loop->id = ++registry_id_last;
-	loop->registry_next = registry_first;
-	registry_first = loop;
+	loop->registry_next = cr__loop_registry;
+	cr__loop_registry = loop;
 	pthread_mutex_unlock(&registry_lock);
 	return 0;
 }
@@ -59,7 +59,7 @@ static void posts_free(struct cr__post *post)
 
 void cr__loop_close(struct cr__loop *loop)
 {
-	struct cr__loop **link = &registry_first;
+	struct cr__loop **link = &cr__loop_registry;
 
 	pthread_mutex_lock(&registry_lock);
 	while (*link != loop)
@@ -116,7 +116,7 @@ int cr_loop_post_threadsafe(cr_loop handle, void (*fn)(void *arg), void *arg)
 	if (!post)
 		return -ENOMEM;
 	pthread_mutex_lock(&registry_lock);
-	for (loop = registry_first; loop && loop->id != handle.id; loop = loop->registry_next)
+	for (loop = cr__loop_registry; loop && loop->id != handle.id; loop = loop->registry_next)
 		;
 	if (loop) {
 		post->next = atomic_load_explicit(&loop->inbox, memory_order_relaxed);

@@ -58,6 +58,9 @@ static inline struct cr__loop *cr__loop_self(void)
 	return cr__loop_of_thread;
 }
 
+/* The first of all loops that run; under a lock of loop.c's, but for tools that look from outside. */
+extern struct cr__loop *cr__loop_registry;
+
 /* Opens a loop with that backend and registers it. Returns 0, or as cr__run(). */
 int cr__loop_open(struct cr__loop *loop, const struct cr__backend *backend, uint64_t seed);
 void cr__loop_close(struct cr__loop *loop);

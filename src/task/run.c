@@ -193,6 +193,7 @@ static int sched_open(struct cr__sched *s, const cr_options *options)
 	s->stack_class_default = (unsigned)class;
 	s->handle_bits = (uint32_t)(s->loop.id % (1 << CR__LOOP_BITS)) << CR__INDEX_BITS;
 	s->errno_at = &errno;
+	s->descriptor = &cr__debug_descriptor;
 	s->credit_max = 1;
 	s->current = &s->loop_task;
 	s->loop_task.inner = &s->loop_task.node;

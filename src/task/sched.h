@@ -139,6 +139,7 @@ enum { CR__SCOPE_MAGIC = 0x5c0be };
 
 struct cr__sched {
 	struct cr__loop loop; /* first: cr__loop_self() is the scheduler too */
+	const struct cr__debug_descriptor *descriptor; /* so that every program has it linked in */
 	struct cr__task *current;
 	struct cr__task **queue; /* the run queue: [head..tail), both taken modulo the mask; never full */
 	uint32_t head, tail, mask;
@@ -391,6 +392,17 @@ bool cr__start_ended(struct cr__extra *extra, int result);
 
 /* Puts the runnable batch into the order that the backend's seed says, and notes it in the trace. */
 void cr__sched_shuffle(struct cr__sched *s);
+
+/* ---- descriptor.c ---- */
+
+struct cr__debug_descriptor {
+	char magic[8];
+	uint64_t version, word_count;
+	struct cr__loop *const *registry; /* where the first loop's address stands */
+	uint64_t words[24];
+};
+
+extern CORAIL_API const struct cr__debug_descriptor cr__debug_descriptor;
 
 /* ---- dump.c ---- */
 

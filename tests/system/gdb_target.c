@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What gdb.sh looks into: tasks asleep at a known depth, one with a name of its own, then abort(3). */
+#include <corail/task.h>
+
+#include <stdlib.h>
+
+static int sink(int depth)
+{
+	int r = depth == 0 ? cr_sleep(cr_seconds(3600)) : sink(depth - 1);
+
+	return r < 0 ? r : depth;
+}
+
+static int sleeper(const int *depth)
+{
+	return sink(*depth);
+}
+
+static int target_main(const int *depth)
+{
+	static const int deeper = 3;
+	CORAIL_SCOPE(scope);
+
+	cr_spawn(&scope, sleeper, depth);
+	cr_spawn_with(&(cr_spawn_options){.name = "the second one"}, &scope, sleeper, &deeper);
+	cr_sleep(cr_millis(1));
+	abort();
+}
+
+int main(void)
+{
+	static const int depth = 2;
+
+	return cr_run(target_main, &depth) < 0;
+}
