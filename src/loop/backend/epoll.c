@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/panic.h"
+#include "ctx/sanitize.h"
 #include "loop/backend/direct.h"
 #include "loop/backend/fds.h"
 #include "loop/backend/sockets.h"
@@ -80,6 +81,8 @@ static int epoll_open(struct cr__loop *loop)
 
 	if (!e)
 		return -ENOMEM;
+	/* Memcheck knows the older call only. */
+	e->coarse = cr__on_valgrind();
 	e->wake_fd = -1;
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (e->epoll_fd >= 0)
