@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Ctrl-C: no partial file, a list of what is missing, exit status 130; a second one ends at once.
+# ctest: timeout=120
+. "$(dirname "$0")/common.bash"
+# Background children of a script ignore SIGINT; a job of its own, started so, does not.
+start() {
+	python3 -c '
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$@" >"$work/out" 2>"$work/err" &
+	job=$!
+	children+=("$job")
+}
+
+find_backends
+for backend in ${TEST_BACKENDS:-$backends}; do
+	export CORAIL_BACKEND=$backend
+	echo "- $backend"
+	rm -rf "$work/folder"
+	start_server
+	urls=()
+	for i in $(seq 30); do
+		urls+=("$url/drip?$i")
+	done
+	start "$corail" get -o "$work/folder" "$url/ok/1" "$url/ok/2" "$url/status/404" "${urls[@]}"
+	wait_for "[ \$(wc -l <'$work/out') = 2 ] && grep -q 404 '$work/err'" || fail "the first pages"
+	# The server says that all of the others are under way.
+	wait_for "'$corail' get -q -o '$work/stats' '$url/stats' && grep -q '\"now\": 31' '$work/stats'/*$port*" ||
+		fail "the others were not asked for"
+	kill -INT "$job"
+	wait "$job"
+	same "exit status" $? 130
+	same "files" "$(ls -A "$work/folder" | tr '\n' ' ')" \
+		"127.0.0.1_${port}_ok_1 127.0.0.1_${port}_ok_2 "
+	has err "pages missing: 30"
+	has err "  $url/drip?1"
+	has err "  ... and 10 more"
+	same "URLs listed" "$(grep -c "^  $url/drip" "$work/err")" 20
+	has err "2 pages, 3 B in"
+	has err "1 failed"
+
+	# While a retry waits, and before anything was answered.
+	start_server
+	start "$corail" get --retry 5 "$url/status/503" "$url/silent"
+	wait_for "'$corail' get -q -o '$work/stats' '$url/stats' && grep -q '\"now\": 2' '$work/stats'/*$port*" ||
+		fail "the pages were not asked for"
+	kill -INT "$job"
+	wait "$job"
+	same "exit status" $? 130
+	has err "pages missing: 2"
+done
+
+# Interrupted while it reads a list that does not end: killed by the signal, as any program.
+unset CORAIL_BACKEND
+mkfifo "$work/fifo"
+sleep 60 >"$work/fifo" &
+children+=($!)
+start "$corail" get -i "$work/fifo"
+wait_for "ls -l /proc/$job/exe /proc/$job/fd | grep -q 'corail\$' && ls -l /proc/$job/fd | grep -q fifo" ||
+	fail "the list is not being read"
+kill -INT "$job"
+wait "$job"
+same "exit status" $? 130
+exit 0
