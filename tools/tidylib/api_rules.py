@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .tree import CALL, NO_CALL, Finding
 
 # What suspends by itself; whatever calls one of these (or a marked function) suspends too.
-SUSPENDING_ROOTS = {"cr__park", "cr__park_unabortable"}
+SUSPENDING_ROOTS = {"cr__park", "cr_yield"}
 # Header of another library than libcorail, and the file that lists its exported names.
 HTTP_HEADERS = ("/http.h", "/http_server.h", "/curl.h")
 MAPS = {"src/symbols.map": lambda path: not path.endswith(HTTP_HEADERS),
@@ -141,53 +141,91 @@ def macro_calls(tree):
 
 
 def suspending(tree):
-    """All that may suspend: marked names, and the (path, name) of functions that reach one."""
+    """What may suspend, with the call that makes it so: names, and (path, name) of functions."""
     functions = [function for file in tree.under("src/", "include/", ending=(".c", ".h"))
                  for function in file.functions]
     macros = macro_calls(tree)
-    names = SUSPENDING_ROOTS | {public.name for public in public_names(tree) if public.suspends}
-    locals_ = set()
+    names = {public.name: "marked" for public in public_names(tree) if public.suspends}
+    names |= {name: "suspends by itself" for name in SUSPENDING_ROOTS}
+    locals_ = {}
     changed = True
     while changed:
         changed = False
         for name, calls in macros.items():
-            if name not in names and calls & names:
-                names.add(name)
+            if name not in names and calls & names.keys():
+                names[name] = min(calls & names.keys())
                 changed = True
         for function in functions:
             key = (function.path, function.name)
             if key in locals_:
                 continue
             own = {other.name for other in tree.files[function.path].functions if other.static}
-            if calls_suspending(function, own, names, locals_):
-                locals_.add(key)
+            call = suspending_call(function, own, names, locals_)
+            if call:
+                locals_[key] = call
                 if not function.static and function.name not in names:
-                    names.add(function.name)
+                    names[function.name] = call
                 changed = True
     return names, locals_
 
 
-def calls_suspending(function, own, names, locals_):
-    return any((function.path, call) in locals_ if call in own else call in names
-               for call in function.calls)
+def suspending_call(function, own, names, locals_):
+    for call in sorted(function.calls):
+        if (function.path, call) in locals_ if call in own else call in names:
+            return call
+    return None
+
+
+def chain(path, name, names, locals_):
+    """The calls that lead from a function to where it suspends."""
+    calls = [name]
+    anywhere = {other: call for (_, other), call in locals_.items()}
+    while len(calls) < 10:
+        last = calls[-1]
+        call = locals_.get((path, last)) or names.get(last) or anywhere.get(last)
+        if not call or " " in call or call == "marked" or call in calls:
+            break
+        calls.append(call)
+    return " > ".join(calls)
+
+
+def reaches_pointers(tree, names):
+    """The functions among these from which a call through a pointer can be reached."""
+    functions = {}
+    for file in tree.under("src/", "include/", ending=(".c", ".h")):
+        for function in file.functions:
+            functions.setdefault(function.name, []).append(function)
+    found = set()
+    for name in names:
+        seen, todo = set(), [name]
+        while todo:
+            for function in functions.get(todo.pop(), ()):
+                if function.indirect:
+                    found.add(name)
+                todo += function.calls - seen
+                seen |= function.calls
+    return found
 
 
 def suspends(tree):
     """A mark that is missing breaks users' invariants; one too many hides where tasks switch."""
-    _, reaching = suspending(tree)
+    names, reaching = suspending(tree)
     defined = defaultdict(set)
     for file in tree.under("src/", "include/", ending=(".c", ".h")):
         for function in file.functions:
             if not function.static or file.path.startswith("include/"):
                 defined[function.name].add((file.path, function.name))
+    indirect = reaches_pointers(tree, {public.name for public in public_names(tree)})
     for public in public_names(tree):
         places = defined.get(public.name, set())
-        if public.kind == "macro" or not places:
+        if public.kind == "macro" or not places or public.name in SUSPENDING_ROOTS:
             continue
-        if places & reaching and not public.suspends:
+        found = places & reaching.keys()
+        if found and not public.suspends:
+            why = chain(min(found)[0], public.name, names, reaching)
             yield Finding("suspends", public.path, public.line,
-                          f"{public.name} may suspend and is not marked CORAIL_SUSPENDS")
-        elif public.suspends and not places & reaching:
+                          f"{public.name} may suspend and is not marked CORAIL_SUSPENDS: {why}")
+        elif public.suspends and not found and public.name not in indirect:
             yield Finding("suspends", public.path, public.line,
                           f"{public.name} is marked CORAIL_SUSPENDS and never suspends")
 

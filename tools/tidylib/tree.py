@@ -36,6 +36,7 @@ class Function:
     length: int
     static: bool
     calls: set
+    indirect: bool  # calls through a pointer in a struct
 
 
 def blank(match):
@@ -109,7 +110,8 @@ class File:
         body = "\n".join(self.code_lines[first - 1:last])
         calls = {name for name in CALL.findall(body) if name not in NO_CALL}
         return Function(match.group(1), self.path, first - len(head), last - first + 1 + len(head),
-                        bool(re.search(r"\bstatic\b", text[:match.start()])), calls)
+                        bool(re.search(r"\bstatic\b", text[:match.start()])), calls,
+                        bool(re.search(r"(->|\.)\s*\w+\s*\(", body)))
 
 
 class Tree:
