@@ -60,7 +60,9 @@ static int clients_accept(cr_listener *listener, const cr_serve_options *options
 			r = *closed ? -ECANCELED : cr_listener_accept(listener, &client->conn);
 		if (r == 0)
 			client_spawn(scope, &spawn, client);
-		else if (r != -ENOMEM)
+		else if (r == -ENOMEM)
+			r = cr_yield(); /* so that somebody may give some back, or cancel us */
+		if (r < 0)
 			return r;
 	}
 }
