@@ -17,7 +17,8 @@ struct closer {
 	struct cr__list link;
 	struct cr__loop *loop;
 	int fd;
-	bool woken;
+	int pending; /* calls that have not returned */
+	bool parked;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -41,14 +42,16 @@ static void link_remove(struct cr__list *link)
 	pthread_mutex_unlock(&lock);
 }
 
-static void closers_wake(struct cr__loop *loop, int fd)
+static void closers_tell(struct cr__loop *loop, int fd)
 {
 	pthread_mutex_lock(&lock);
 	for (struct cr__list *node = closers.next; node != &closers; node = node->next) {
 		struct closer *closer = CR__CONTAINER(node, struct closer, link);
 
-		if (closer->loop == loop && closer->fd == fd && !closer->woken) {
-			closer->woken = true;
+		if (closer->loop != loop || closer->fd != fd || --closer->pending > 0)
+			continue;
+		if (closer->parked) {
+			closer->parked = false;
 			cr__unpark(closer->wait.task, 0);
 		}
 	}
@@ -58,7 +61,7 @@ static void closers_wake(struct cr__loop *loop, int fd)
 void cr__io_ended(struct cr__loop *loop, int fd)
 {
 	if (__builtin_expect(atomic_load_explicit(&closer_count, memory_order_relaxed) != 0, 0))
-		closers_wake(loop, fd);
+		closers_tell(loop, fd);
 }
 
 void cr__io_steps_enter(struct cr__io_steps *steps, struct cr__loop *loop, int fd)
@@ -94,27 +97,23 @@ static int steps_close(struct cr__loop *loop, int fd)
 	return count;
 }
 
-/* Cancels, and says whether nothing is left to wait for. */
-static bool quiet(struct cr__loop *loop, int fd)
-{
-	int steps = steps_close(loop, fd);
-
-	return cr__fd_cancel(loop, fd) <= 0 && steps == 0;
-}
-
 void cr__io_quiesce(struct cr__loop *loop, int fd)
 {
-	struct closer closer = {
-		.wait = {.reason = "close", .fd = fd}, .loop = loop, .fd = fd, .woken = true};
+	struct closer closer = {.wait = {.reason = "close", .fd = fd}, .loop = loop, .fd = fd};
 
-	if (quiet(loop, fd))
+	closer.pending = cr__fd_busy(loop, fd) + steps_close(loop, fd);
+	if (closer.pending == 0)
 		return;
 	link_add(&closers, &closer.link);
 	atomic_fetch_add_explicit(&closer_count, 1, memory_order_relaxed);
-	while (!quiet(loop, fd)) {
-		closer.woken = false;
-		cr__park(&closer.wait);
-	}
+	do {
+		cr__fd_cancel(loop, fd);
+		if (closer.pending > 0) {
+			closer.parked = true;
+			cr__park(&closer.wait);
+		}
+		closer.pending = cr__fd_busy(loop, fd) + steps_close(loop, fd);
+	} while (closer.pending > 0);
 	atomic_fetch_sub_explicit(&closer_count, 1, memory_order_relaxed);
 	link_remove(&closer.link);
 }

@@ -20,12 +20,12 @@
  */
 ssize_t cr__io_run(const struct cr__op *asked, const char *caller, const char *reason);
 
-/* Tells those who wait in cr__io_quiesce() that an operation on a descriptor has ended. For done(). */
+/* Tells those who wait in cr__io_quiesce() that a call, or an operation of no call, has ended. */
 void cr__io_ended(struct cr__loop *loop, int fd);
 
 /*
- * Cancels what is in flight on a descriptor and suspends until all of it has ended: operations, and
- * the steps that follow them in the same call. Not ended by cancellation itself.
+ * Cancels what is in flight on a descriptor and suspends until those calls have returned, with the steps
+ * that follow in the same call. Not ended by cancellation itself.
  */
 void cr__io_quiesce(struct cr__loop *loop, int fd);
 

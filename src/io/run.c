@@ -12,22 +12,14 @@ struct run {
 
 static void run_done(struct cr__op *op)
 {
-	struct run *run = CR__CONTAINER(op, struct run, op);
-	struct cr__loop *loop = run->loop;
-	int fd = op->fd;
-
-	cr__unpark(run->wait.task, 0);
-	cr__io_ended(loop, fd);
+	cr__unpark(CR__CONTAINER(op, struct run, op)->wait.task, 0);
 }
 
 static enum cr__abort run_abort(struct cr__wait *wait)
 {
 	struct run *run = CR__CONTAINER(wait, struct run, wait);
 
-	if (!cr__op_cancel(run->loop, &run->op))
-		return CR__ABORT_LATER;
-	cr__io_ended(run->loop, run->op.fd);
-	return CR__ABORT_DONE;
+	return cr__op_cancel(run->loop, &run->op) ? CR__ABORT_DONE : CR__ABORT_LATER;
 }
 
 ssize_t cr__io_run(const struct cr__op *asked, const char *caller, const char *reason)
@@ -52,5 +44,6 @@ ssize_t cr__io_run(const struct cr__op *asked, const char *caller, const char *r
 		return n;
 	}
 	n = cr__park(&run.wait);
+	cr__io_ended(run.loop, asked->fd);
 	return n < 0 ? n : run.op.result;
 }

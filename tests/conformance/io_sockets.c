@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* Plain descriptors that every backend has: sockets, by the functions of io.h alone. */
+#include "in_task.h"
+
+/* A connected pair of descriptors, as a library of connections would hand them over. */
+static void fd_pair(cr_conn *conns[2], int fds[2])
+{
+	CHECK_EQ(cr_conn_pair(conns), 0);
+	fds[0] = cr_conn_fd(conns[0]);
+	fds[1] = cr_conn_fd(conns[1]);
+}
+
+static void pair_close(cr_conn *conns[2])
+{
+	cr_conn_close(conns[0]);
+	cr_conn_close(conns[1]);
+}
+
+static int transfers(int *unused)
+{
+	struct iovec out[2] = {{(char[]){"scat"}, 4}, {(char[]){"ter"}, 3}};
+	char a[5] = {0}, b[8] = {0}, data[16] = {0};
+	struct iovec in[2] = {{a, 4}, {b, 7}};
+	cr_conn *c[2];
+	int fds[2];
+
+	(void)unused;
+	fd_pair(c, fds);
+	CHECK_EQ(cr_fd_write(fds[0], "hello", 5), 5);
+	CHECK_EQ(cr_fd_read(fds[1], data, sizeof data), 5);
+	CHECK_STR(data, "hello");
+	CHECK_EQ(cr_fd_writev(fds[0], out, 2), 7);
+	CHECK_EQ(cr_fd_readv(fds[1], in, 2), 7);
+	CHECK_STR(a, "scat");
+	CHECK_STR(b, "ter");
+	CHECK_EQ(cr_fd_send(fds[0], "send", 4, 0), 4);
+	CHECK_EQ(cr_fd_recv(fds[1], data, 4, MSG_PEEK), 4);
+	CHECK_EQ(cr_fd_recv(fds[1], data, sizeof data, 0), 4);
+	CHECK_MEM(data, "send", 4);
+	CHECK_EQ(cr_fd_recv(fds[1], data, 1, MSG_DONTWAIT), -EAGAIN);
+	pair_close(c);
+	return 0;
+}
+
+struct user {
+	int fd;
+	ssize_t result;
+	size_t size;
+	char *data;
+};
+
+static int read_one(struct user *u)
+{
+	char byte;
+
+	u->result = cr_fd_read(u->fd, &byte, 1);
+	return 0;
+}
+
+static int write_all(struct user *u)
+{
+	u->result = cr_fd_write_all(u->fd, u->data, u->size);
+	return 0;
+}
+
+static int busy(int *unused)
+{
+	cr_conn *c[2];
+	char byte;
+	int fds[2];
+
+	(void)unused;
+	fd_pair(c, fds);
+	{
+		struct user u = {.fd = fds[0], .result = 1};
+
+		CORAIL_SCOPE(scope);
+		cr_spawn(&scope, read_one, &u);
+		CHECK_EQ(cr_yield(), 0);
+		CHECK_EQ(cr_fd_read(fds[0], &byte, 1), -EBUSY);
+		CHECK_EQ(cr_fd_recv(fds[0], &byte, 1, 0), -EBUSY);
+		CHECK_EQ(cr_fd_poll(fds[0], POLLIN), -EBUSY);
+		CHECK_EQ(cr_fd_poll(fds[0], POLLOUT) & POLLOUT, POLLOUT);
+		CHECK_EQ(cr_fd_write(fds[0], "w", 1), 1);
+		CHECK_EQ(cr_fd_write(fds[1], "r", 1), 1);
+		CHECK_EQ(cr_scope_wait(&scope), 0);
+		CHECK_EQ(u.result, 1);
+	}
+	pair_close(c);
+	return 0;
+}
+
+static int bad(int *unused)
+{
+	char byte;
+
+	(void)unused;
+	CHECK_EQ(cr_fd_read(-1, &byte, 1), -EBADF);
+	CHECK_EQ(cr_fd_write(-1, &byte, 1), -EBADF);
+	CHECK_EQ(cr_fd_poll(-1, POLLIN), -EBADF);
+	CHECK_EQ(cr_fd_close(-1), -EBADF);
+	CHECK_EQ(cr_fd_forget(-1), -EBADF);
+	CHECK_EQ(cr_fd_poll(0, 0), -EINVAL);
+	return 0;
+}
+
+static int polls(int *unused)
+{
+	cr_conn *c[2];
+	int fds[2];
+
+	(void)unused;
+	fd_pair(c, fds);
+	CHECK_EQ(cr_fd_poll(fds[0], POLLOUT), POLLOUT);
+	CHECK_EQ(cr_timeout(cr_millis(5), cr_fd_poll(fds[0], POLLIN)), -ETIMEDOUT);
+	CHECK_EQ(cr_fd_write(fds[1], "x", 1), 1);
+	CHECK_EQ(cr_fd_poll(fds[0], POLLIN), POLLIN);
+	CHECK_EQ(cr_fd_poll(fds[0], POLLIN | POLLOUT), POLLIN | POLLOUT);
+	CHECK_EQ(cr_conn_close(c[1]), 0);
+	CHECK_EQ(cr_fd_poll(fds[0], POLLIN) & (POLLIN | POLLHUP), POLLIN | POLLHUP);
+	cr_conn_close(c[0]);
+	return 0;
+}
+
+static int write_all_suspends(int *unused)
+{
+	enum { SIZE = 3 * 1000 * 1000 };
+	struct user u = {.result = 1, .size = SIZE, .data = malloc(SIZE)};
+	char *back = malloc(SIZE);
+	cr_conn *c[2];
+	int fds[2];
+	size_t got = 0;
+
+	(void)unused;
+	for (size_t i = 0; i < SIZE; i++)
+		u.data[i] = (char)(i * 13 + i / 255);
+	fd_pair(c, fds);
+	u.fd = fds[0];
+	{
+		CORAIL_SCOPE(scope);
+		cr_spawn(&scope, write_all, &u);
+		CHECK_EQ(cr_sleep(cr_millis(2)), 0);
+		CHECK_EQ(u.result, 1);
+		while (got < SIZE) {
+			ssize_t n = cr_fd_read(fds[1], back + got, SIZE - got);
+
+			CHECK_GT(n, 0);
+			got += (size_t)n;
+		}
+		CHECK_EQ(cr_scope_wait(&scope), 0);
+		CHECK_EQ(u.result, 0);
+	}
+	CHECK_MEM(u.data, back, SIZE);
+	free(u.data);
+	free(back);
+	pair_close(c);
+	return 0;
+}
+
+/* cr_fd_close() ends a reader and a writer of several steps, and the number is never used again by them. */
+static int close_ends(int *unused)
+{
+	enum { SIZE = 3 * 1000 * 1000 };
+	struct user reader = {.result = 1};
+	struct user writer = {.result = 1, .size = SIZE, .data = calloc(1, SIZE)};
+	cr_conn *c[2], *d[2];
+	int fds[2];
+
+	(void)unused;
+	fd_pair(c, fds);
+	reader.fd = writer.fd = fds[0];
+	{
+		CORAIL_SCOPE(scope);
+		cr_spawn(&scope, read_one, &reader);
+		cr_spawn(&scope, write_all, &writer);
+		CHECK_EQ(cr_sleep(cr_millis(2)), 0);
+		cr_conn_cancel(c[0]);
+		CHECK_EQ(cr_conn_close(c[0]), 0);
+		/* The number may come back at once. */
+		CHECK_EQ(cr_conn_pair(d), 0);
+		CHECK_EQ(cr_scope_wait(&scope), 0);
+		CHECK_EQ(reader.result, -ECANCELED);
+		CHECK_EQ(writer.result, -ECANCELED);
+		CHECK_EQ(cr_timeout(cr_millis(5), cr_fd_poll(cr_conn_fd(d[1]), POLLIN)),
+		         -ETIMEDOUT);
+		pair_close(d);
+	}
+	cr_conn_close(c[1]);
+	free(writer.data);
+	return 0;
+}
+
+/* A write when nobody reads any more is an error, and no signal. */
+static int no_sigpipe(int *unused)
+{
+	struct iovec one = {(char[]){"x"}, 1};
+	cr_conn *c[2];
+	int fds[2];
+
+	(void)unused;
+	fd_pair(c, fds);
+	CHECK_EQ(cr_conn_close(c[1]), 0);
+	CHECK_EQ(cr_fd_write(fds[0], "x", 1), -EPIPE);
+	CHECK_EQ(cr_fd_writev(fds[0], &one, 1), -EPIPE);
+	CHECK_EQ(cr_fd_send(fds[0], "x", 1, 0), -EPIPE);
+	CHECK_EQ(cr_fd_write_all(fds[0], "x", 1), -EPIPE);
+	cr_conn_close(c[0]);
+	return 0;
+}
+
+/* A descriptor that is always ready does not keep the others from running. */
+static int greedy(int *turns)
+{
+	cr_conn *c[2];
+	int fds[2];
+	char byte;
+
+	fd_pair(c, fds);
+	for (int i = 0; i < 20000 && *turns < 3; i++) {
+		CHECK_EQ(cr_fd_write(fds[0], "x", 1), 1);
+		CHECK_EQ(cr_fd_read(fds[1], &byte, 1), 1);
+	}
+	pair_close(c);
+	return 0;
+}
+
+static int fair(int *unused)
+{
+	int turns = 0;
+	cr_task task;
+
+	(void)unused;
+	CORAIL_SCOPE(scope);
+	task = cr_spawn(&scope, greedy, &turns);
+	while (turns < 3) {
+		int result;
+
+		CHECK_EQ(cr_yield(), 0);
+		CHECK_EQ(cr_task_result(task, &result), -EINPROGRESS);
+		turns++;
+	}
+	CHECK_EQ(cr_scope_wait(&scope), 0);
+	return 0;
+}
+
+int main(void)
+{
+	RUN_TASK(transfers);
+	RUN_TASK(busy);
+	RUN_TASK(bad);
+	RUN_TASK(polls);
+	RUN_TASK(write_all_suspends);
+	RUN_TASK(close_ends);
+	RUN_TASK(no_sigpipe);
+	RUN_TASK(fair);
+	return test_done();
+}
