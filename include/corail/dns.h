@@ -9,8 +9,8 @@
  * cr_dns_host_set() added, then /etc/hosts, then the cache, then the name servers of /etc/resolv.conf.
  * IPv4 and IPv6 are asked for together. The cache keeps what was found for the time that the servers
  * allow (TTL), and briefly that a name does not exist; it is bounded. Tasks that ask for the same name
- * at the same time share one query; each may be cancelled without harm to the others, and when the last
- * one has gone the query ends too.
+ * at the same time share one query; each may be cancelled without harm to the others, and when nobody waits
+ * for anything any more the queries end too.
  *
  * Deadlines are scopes, as everywhere: cr_timeout(cr_seconds(2), cr_dns_lookup(...)).
  *
@@ -40,8 +40,8 @@ typedef struct cr_dns_address {
  *	-CORAIL_E_DNS_NOTFOUND   there is no such name
  *	-CORAIL_E_DNS_NODATA     the name exists, without an address of this family
  *	-CORAIL_E_DNS_TIMEOUT    no name server answered (not a deadline: that gives -ECANCELED here)
- *	-CORAIL_E_DNS_SERVFAIL   the name server failed
- *	-CORAIL_E_DNS_REFUSED    the name server refused, or cannot be reached
+ *	-CORAIL_E_DNS_REFUSED    all name servers refused, failed, or cannot be reached
+ *	-CORAIL_E_DNS_SERVFAIL   the resolver failed in another way
  *	-CORAIL_E_DNS_BADREPLY   the answer makes no sense
  *	-CORAIL_E_DNS_BADNAME    not a valid host name (empty, a label over 63 bytes, over 255 in all)
  *	-ECANCELED, -ENOMEM, -EOPNOTSUPP (simulator), -EINVAL for count 0, -EAFNOSUPPORT
