@@ -82,7 +82,7 @@ static inline struct site *site_open_raw(struct fixture *f, int (*script)(cr_con
 	return site;
 }
 
-/* "http://127.0.0.1:1234/path", in one of a few static buffers. */
+/* "http://127.0.0.1:1234/path", in one of a few static buffers: for one call. */
 static inline const char *url_of(const struct site *site, const char *path)
 {
 	static char texts[8][512];

@@ -210,7 +210,8 @@ struct transfer {
 	bool cut;  /* we ended it: too much unwanted body */
 	bool head; /* the head of the final answer is there */
 	bool paused;
-	bool custom; /* has options that the next user must not inherit */
+	bool idempotent; /* may be sent twice */
+	bool custom;     /* has options that the next user must not inherit */
 	char text[CURL_ERROR_SIZE];
 };
 

@@ -8,6 +8,26 @@
 #include <stdio.h>
 #include <string.h>
 
+/*
+ * What happened to a connection that stood. libcurl's errno may be an older one, of an address that was
+ * tried before: only what ends a connection is believed.
+ */
+static int lost(long os_errno)
+{
+	switch (os_errno) {
+	case EPIPE:
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case ENETDOWN:
+	case ENETRESET:
+	case ECONNABORTED:
+		return -(int)os_errno;
+	default:
+		return -ECONNRESET;
+	}
+}
+
 int cr_http_curl_error(CURLcode code, long os_errno)
 {
 	switch (code) {
@@ -24,7 +44,7 @@ int cr_http_curl_error(CURLcode code, long os_errno)
 		return os_errno > 0 ? -(int)os_errno : -ECONNREFUSED;
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
-		return os_errno > 0 ? -(int)os_errno : -ECONNRESET;
+		return lost(os_errno);
 	case CURLE_OUT_OF_MEMORY:
 		return -ENOMEM;
 	case CURLE_OPERATION_TIMEDOUT:

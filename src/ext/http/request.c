@@ -52,6 +52,7 @@ static int set_up(struct call *call, bool fresh)
 	const cr_http_request *request = call->request;
 	int r;
 
+	transfer->idempotent = is_idempotent(call->method);
 	transfer->follow = !request->no_redirect;
 	transfer->status_error = request->status_error;
 	transfer->drop = !call->stream && !call->sink;
@@ -188,8 +189,9 @@ static int hop_retried(struct call *call)
 {
 	int r = hop(call, false);
 
-	if (r == -CORAIL_E_HTTP_EMPTY && call->transfer->send_count > 1 &&
-	    is_idempotent(call->method)) {
+	if (r == -CORAIL_E_HTTP_EMPTY && call->transfer->idempotent &&
+	    call->transfer->job.code == CURLE_ABORTED_BY_CALLBACK &&
+	    call->transfer->send_count == 2) {
 		hop_end(call);
 		r = hop(call, true);
 	}

@@ -123,18 +123,25 @@ static size_t on_header(char *data, size_t unit, size_t size, void *arg)
 
 /*
  * The request is about to be sent. libcurl sends any request again when a kept connection turns out to
- * be dead, a POST too: stop it there, and let request.c decide.
+ * be dead, a POST too, and perhaps on another kept one, which is as dead. Only what may be sent twice
+ * is let through, and only over a new connection; request.c deals with the rest.
  */
 static int on_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
 	struct transfer *transfer = arg;
+	long connects = 0;
 
 	(void)remote;
 	(void)local;
 	(void)remote_port;
 	(void)local_port;
-	transfer->http->stats.requests += transfer->send_count == 0;
-	return transfer->send_count++ == 0 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+	if (transfer->send_count++ > 0) {
+		curl_easy_getinfo(transfer->job.easy, CURLINFO_NUM_CONNECTS, &connects);
+		if (!transfer->idempotent || connects == 0 || transfer->send_count > 2)
+			return CURL_PREREQFUNC_ABORT;
+	}
+	transfer->http->stats.requests++;
+	return CURL_PREREQFUNC_OK;
 }
 
 /* What does not change from one request to the next. */
@@ -267,6 +274,9 @@ int cr__http_transfer_error(struct transfer *transfer)
 		return -CORAIL_E_HTTP_EMPTY;
 	/* The scheme was checked before: what is unsupported is the answer (HTTP/0.9, or noise). */
 	if (job->code == CURLE_UNSUPPORTED_PROTOCOL)
+		return -CORAIL_E_HTTP_PROTOCOL;
+	/* Nor does libcurl have a code for damaged chunks, but for those of the network. */
+	if (job->code == CURLE_RECV_ERROR && strstr(transfer->text, "chunk"))
 		return -CORAIL_E_HTTP_PROTOCOL;
 	return cr_http_curl_error(job->code, job->os_errno);
 }
