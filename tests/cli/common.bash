@@ -75,6 +75,17 @@ lines() {
 	wc -l <"$work/$1" | tr -d ' '
 }
 
+# start COMMAND...: runs it in the background, with its outputs in $work/out and $work/err, and its pid in
+# $job. A script's background commands ignore SIGINT; this one does not.
+start() {
+	python3 -c '
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$@" >"$work/out" 2>"$work/err" </dev/null &
+	job=$!
+	children+=("$job")
+}
+
 # start_server: sets $port and $url of tests/cli/server.py.
 start_server() {
 	command -v python3 >/dev/null || skip "python3 is not installed"

@@ -3,15 +3,6 @@
 # Ctrl-C: no partial file, a list of what is missing, exit status 130; a second one ends at once.
 # ctest: timeout=120
 . "$(dirname "$0")/common.bash"
-# Background children of a script ignore SIGINT; a job of its own, started so, does not.
-start() {
-	python3 -c '
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-os.execv(sys.argv[1], sys.argv[1:])' "$@" >"$work/out" 2>"$work/err" &
-	job=$!
-	children+=("$job")
-}
 
 find_backends
 for backend in ${TEST_BACKENDS:-$backends}; do
