@@ -10,10 +10,12 @@
 
 #include <fcntl.h>
 
-/* Half a pipe's worth over what any backend's socket buffers hold would be slow; this much is enough. */
+/* Half a pipe's worth over what any backend's socket buffers hold would be slow; this much is
+ * enough. */
 enum { BULK = 1 << 20 };
 
-/* ------------------------------------------------------------------------------------- pairs --- */
+/* ------------------------------------------------------------------------------------- pairs ---
+ */
 
 static int echo(cr_conn *conn)
 {
@@ -86,7 +88,8 @@ static int reads_a_bulk(struct torture *t)
 	return (int)n;
 }
 
-/* ---------------------------------------------------------------------------- TCP, in one go --- */
+/* ---------------------------------------------------------------------------- TCP, in one go ---
+ */
 
 struct service {
 	cr_listener *listener;
@@ -216,7 +219,8 @@ static int dials_several_addresses(struct torture *t)
 	return r;
 }
 
-/* ----------------------------------------------------------------- nothing lost, nothing hung --- */
+/* ----------------------------------------------------------------- nothing lost, nothing hung ---
+ */
 
 static int write_numbers(cr_conn *conn)
 {
@@ -246,7 +250,8 @@ static int read_numbers(cr_conn *conn, unsigned char *next)
 	return r;
 }
 
-/* A reader that is cancelled anywhere goes on where it was: no byte is missing, none comes twice. */
+/* A reader that is cancelled anywhere goes on where it was: no byte is missing, none comes twice.
+ */
 static int loses_no_byte(struct torture *t)
 {
 	unsigned char next = 0;

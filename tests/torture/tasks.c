@@ -4,6 +4,7 @@
 
 #include "support/torture.h"
 
+#include <corail/sync.h>
 #include <corail/task.h>
 
 static int sleeps(struct torture *t)
@@ -196,6 +197,28 @@ static int starts_a_server(struct torture *t)
 	return r;
 }
 
+static int wait_for(cr_event *event)
+{
+	return cr_event_wait(event);
+}
+
+static int waits_for_an_event(struct torture *t)
+{
+	cr_event event = {0};
+	int r;
+
+	(void)t;
+	CORAIL_SCOPE(scope);
+	for (int i = 0; i < 3; i++)
+		cr_spawn(&scope, wait_for, &event);
+	r = cr_sleep(cr_micros(100));
+	cr_event_set(&event);
+	cr_event_clear(&event);
+	if (r == 0)
+		r = cr_scope_wait(&scope);
+	return r;
+}
+
 /* An inner scope is cancelled: what is around it goes on as if nothing had been. */
 static int lives_on_around(struct torture *t)
 {
@@ -229,6 +252,7 @@ int main(void)
 	TORTURE(takes_children_as_they_end);
 	TORTURE(waits_for_the_first_of_many);
 	TORTURE(starts_a_server);
+	TORTURE(waits_for_an_event);
 	TORTURE(lives_on_around);
 	return test_done();
 }
