@@ -3,14 +3,15 @@
  * The driver: the one task of a session that makes libcurl work, on a large stack, by
  * curl_multi_socket_action().
  *
- * A turn takes in all that was queued, lets libcurl run the timer and every descriptor that is ready,
- * and only then looks for what is done, once. If something was done, it lets the woken tasks run before
- * it waits: they come back with their next requests, which then share one turn and one wait.
+ * A turn takes in all that was queued, lets libcurl run the timer and every descriptor that is
+ * ready, and only then looks for what is done, once. If something was done, it lets the woken tasks
+ * run before it waits: they come back with their next requests, which then share one turn and one
+ * wait.
  *
- * Descriptors stay in the poller when libcurl loses interest between two requests, because the next one
- * will ask for the same again; only when something happens on such a descriptor (the server closes
- * it) is it taken out. That is safe for sockets of which we are told before they are closed, and done for
- * those only.
+ * Descriptors stay in the poller when libcurl loses interest between two requests, because the next
+ * one will ask for the same again; only when something happens on such a descriptor (the server
+ * closes it) is it taken out. That is safe for sockets of which we are told before they are closed,
+ * and done for those only.
  */
 
 #include "client.h"
@@ -61,7 +62,8 @@ void cr__http_driver_wake(cr_http *http)
 	cr_poller_wake(http->poller);
 }
 
-/* ------------------------------------------------------------------------------- descriptors --- */
+/* ------------------------------------------------------------------------------- descriptors ---
+ */
 
 /* The entry of a descriptor, or NULL without memory. */
 static struct socket_state *socket_get(cr_http *http, curl_socket_t fd)
@@ -157,7 +159,8 @@ int cr__http_on_timer(CURLM *multi, long timeout_ms, void *data)
 	return 0;
 }
 
-/* -------------------------------------------------------------------------------------- jobs --- */
+/* -------------------------------------------------------------------------------------- jobs ---
+ */
 
 void cr__http_job_start(cr_http *http, struct job *job)
 {
@@ -291,7 +294,8 @@ static bool jobs_collect(cr_http *http)
 	return any;
 }
 
-/* -------------------------------------------------------------------------------------- turns --- */
+/* -------------------------------------------------------------------------------------- turns ---
+ */
 
 static void action(cr_http *http, curl_socket_t fd, int bits)
 {

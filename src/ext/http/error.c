@@ -9,8 +9,8 @@
 #include <string.h>
 
 /*
- * What happened to a connection that stood. libcurl's errno may be an older one, of an address that was
- * tried before: only what ends a connection is believed.
+ * What happened to a connection that stood. libcurl's errno may be an older one, of an address that
+ * was tried before: only what ends a connection is believed.
  */
 static int lost(long os_errno)
 {

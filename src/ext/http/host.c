@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One entry per origin: how many requests are on their way to it, and whether libcurl knows its
- * addresses. Names are resolved on the loop and handed to libcurl with CURLOPT_RESOLVE, which puts them
- * into its own cache for all handles of the session: so its resolver, a thread for each name, is
- * never used. Every hop of a redirect is a request of its own here and is resolved the same way.
+ * addresses. Names are resolved on the loop and handed to libcurl with CURLOPT_RESOLVE, which puts
+ * them into its own cache for all handles of the session: so its resolver, a thread for each name,
+ * is never used. Every hop of a redirect is a request of its own here and is resolved the same way.
  */
 
 #include "client.h"

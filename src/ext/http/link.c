@@ -9,7 +9,8 @@
 #define LINGER_TIME cr_seconds(2)
 #define LINGER_SIZE (256 * 1024)
 
-/* Reads until a head is complete. Returns 1; 0 when the connection is to be closed without a word. */
+/* Reads until a head is complete. Returns 1; 0 when the connection is to be closed without a word.
+ */
 static int read_head(struct link *link)
 {
 	const cr_http_server_options *options = &link->server->options;
@@ -24,14 +25,14 @@ static int read_head(struct link *link)
 			if (link->head.complete)
 				return 1;
 		}
-		if (link->started && deadline == CORAIL_NEVER)
+		if (link->begun && deadline == CORAIL_NEVER)
 			deadline = cr_now() + options->head_time;
-		if (!link->started && link->server->stopping)
+		if (!link->begun && link->server->stopping)
 			return 0;
-		link->idle = !link->started;
-		n = cr__http_fill(link, link->started ? deadline - cr_now() : options->idle_time);
+		link->idle = !link->begun;
+		n = cr__http_fill(link, link->begun ? deadline - cr_now() : options->idle_time);
 		link->idle = false;
-		if (n == -ETIME && link->started) {
+		if (n == -ETIME && link->begun) {
 			link->refusal = 408;
 			return -1;
 		}
@@ -57,8 +58,8 @@ static bool run_handler(struct link *link)
 }
 
 /*
- * A connection that is closed with unread input is reset, and the reset may overtake the answer (RFC
- * 9112, section 9.6): say that there is no more, and read on for a little while.
+ * A connection that is closed with unread input is reset, and the reset may overtake the answer
+ * (RFC 9112, section 9.6): say that there is no more, and read on for a little while.
  */
 static int linger(struct link *link)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes to heads and bodies, by llhttp. What llhttp lets pass and RFC 9112 does not want on a server that
- * may stand behind a proxy is refused here on top: bare CR or LF, folded lines, two framings, a transfer
- * coding that is not "chunked", control characters in values, a missing or doubled Host.
+ * Bytes to heads and bodies, by llhttp. What llhttp lets pass and RFC 9112 does not want on a
+ * server that may stand behind a proxy is refused here on top: bare CR or LF, folded lines, two
+ * framings, a transfer coding that is not "chunked", control characters in values, a missing or
+ * doubled Host.
  */
 
 #include "field.h"
@@ -42,7 +43,8 @@ static int end_text(struct link *link, uint32_t *offset)
 	return 0;
 }
 
-/* --------------------------------------------------------------------------------- callbacks --- */
+/* --------------------------------------------------------------------------------- callbacks ---
+ */
 
 static int on_url(llhttp_t *parser, const char *data, size_t size)
 {
@@ -112,7 +114,7 @@ static int check_fields(struct head *head)
 		const char *name = head->text.data + head->fields[i].name;
 		const char *value = head->text.data + head->fields[i].value;
 
-		if (!cr__http_is_value(value))
+		if (!cr__http_is_token(name) || !cr__http_is_value(value))
 			return 400;
 		hosts += strcasecmp(name, "Host") == 0;
 		lengths += strcasecmp(name, "Content-Length") == 0;
@@ -195,7 +197,8 @@ static const llhttp_settings_t settings = {
 	.on_message_complete = on_message_complete,
 };
 
-/* -------------------------------------------------------------------------------------- parse --- */
+/* -------------------------------------------------------------------------------------- parse ---
+ */
 
 void cr__http_parse_begin(struct link *link)
 {
@@ -216,7 +219,8 @@ void cr__http_parse_next(struct link *link)
 	link->piece_size = 0;
 	link->body_size = link->framing = 0;
 	link->last = 0;
-	link->in_line = link->message_done = link->started = false;
+	link->spaces = 0;
+	link->begun = link->line_over = link->message_done = false;
 	link->refusal = 0;
 }
 
@@ -226,8 +230,18 @@ void cr__http_parse_end(struct link *link)
 	free(link->head.fields);
 }
 
+/* The request line: two single spaces, none at its ends (RFC 9112, section 3). */
+static bool request_line_is_good(struct link *link, char last, char c)
+{
+	if (c == '\r')
+		return link->spaces == 2 && last != ' ';
+	if (c == ' ')
+		return last != ' ' && last != '\n' && last != 0 && ++link->spaces <= 2;
+	return c != '\t';
+}
+
 /*
- * Lines end in CRLF and nowhere else, and none but the first may begin with a blank (a folded line: RFC
+ * Lines end in CRLF and nowhere else, and no header's may begin with a blank (a folded line: RFC
  * 9112, section 5.2). Empty lines before the request line are skipped, as section 2.2 allows.
  */
 static bool lines_are_good(struct link *link, const char *data, size_t size)
@@ -239,9 +253,15 @@ static bool lines_are_good(struct link *link, const char *data, size_t size)
 
 		if (c == 0 || (c == '\n') != (last == '\r'))
 			return false;
-		if (last == '\n' && link->in_line && (c == ' ' || c == '\t'))
-			return false;
-		link->in_line |= c != '\r' && c != '\n';
+		link->begun |= c != '\r' && c != '\n';
+		if (link->line_over) {
+			if (last == '\n' && (c == ' ' || c == '\t'))
+				return false;
+		} else if (link->begun) {
+			link->line_over = c == '\n';
+			if (!request_line_is_good(link, last, c))
+				return false;
+		}
 		last = c;
 	}
 	link->last = last;
@@ -281,18 +301,17 @@ int cr__http_parse(struct link *link)
 		llhttp_resume(&link->parser);
 		error = HPE_OK;
 	}
+	if (in_head && !lines_are_good(link, begin, consumed)) {
+		link->refusal = 400;
+		return -CORAIL_E_HTTP_PROTOCOL;
+	}
 	if (error != HPE_OK) {
 		link->refusal = status_of(link, error, begin);
 		return -CORAIL_E_HTTP_PROTOCOL;
 	}
 	link->start += consumed;
 	if (in_head) {
-		if (!lines_are_good(link, begin, consumed)) {
-			link->refusal = 400;
-			return -CORAIL_E_HTTP_PROTOCOL;
-		}
 		link->head.size += consumed;
-		link->started = link->in_line;
 		if (link->head.size > link->server->options.head_size_max) {
 			link->refusal = 431;
 			return -CORAIL_E_HTTP_PROTOCOL;

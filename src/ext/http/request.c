@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A request from its first hop to its answer. Redirects are followed here, not in libcurl: so every hop
- * waits for its turn with its own host, has its name resolved on the loop, and is sent under the rules of
- * RFC 9110, section 15.4, with credentials for the first origin only.
+ * A request from its first hop to its answer. Redirects are followed here, not in libcurl: so every
+ * hop waits for its turn with its own host, has its name resolved on the loop, and is sent under
+ * the rules of RFC 9110, section 15.4, with credentials for the first origin only.
  */
 
 #include "client.h"
 
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------ one hop --- */
+/* ------------------------------------------------------------------------------------ one hop ---
+ */
 
 static bool is_idempotent(const char *method)
 {
@@ -198,7 +199,8 @@ static int hop_retried(struct call *call)
 	return r;
 }
 
-/* --------------------------------------------------------------------------------- redirects --- */
+/* --------------------------------------------------------------------------------- redirects ---
+ */
 
 /* Turns the call into the one that the redirect asks for. */
 static int redirect(struct call *call, const char *location)
@@ -330,7 +332,8 @@ void cr__http_call_end(struct call *call)
 	cr__http_url_free(&call->url);
 }
 
-/* -------------------------------------------------------------------------------- short forms --- */
+/* -------------------------------------------------------------------------------- short forms ---
+ */
 
 int cr_http_fetch(cr_http *http, const cr_http_request *request, cr_buf *body)
 {

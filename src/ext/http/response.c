@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An answer whose body is read by its owner's task. libcurl's bytes go to a window; when it is full,
- * the transfer is paused, and continued when half of it has been read: so the server is held back.
+ * An answer whose body is read by its owner's task. libcurl's bytes go to a window; when it is
+ * full, the transfer is paused, and continued when half of it has been read: so the server is held
+ * back.
  */
 
 #include "client.h"
@@ -104,7 +105,8 @@ const char *cr_http_error_detail(const cr_http_response *response)
 	return response->text;
 }
 
-/* -------------------------------------------------------------------------------------- body --- */
+/* -------------------------------------------------------------------------------------- body ---
+ */
 
 static size_t held(const struct transfer *transfer)
 {

@@ -3,12 +3,12 @@
 #define CR__HTTP_SERVER_INSIDE_H
 
 /*
- * The server's inside: server.c accepts, link.c lives one connection, parse.c turns its bytes into heads
- * and bodies with llhttp, exchange.c answers the handler's questions, reply.c writes.
+ * The server's inside: server.c accepts, link.c lives one connection, parse.c turns its bytes into
+ * heads and bodies with llhttp, exchange.c answers the handler's questions, reply.c writes.
  *
- * One buffer per connection. The parser stops at the end of a head, at each piece of a body and at the
- * end of a message; what it has not consumed stays in the buffer for later: so nothing is copied that
- * nobody asked for, and pipelined requests wait where they are.
+ * One buffer per connection. The parser stops at the end of a head, at each piece of a body and at
+ * the end of a message; what it has not consumed stays in the buffer for later: so nothing is
+ * copied that nobody asked for, and pipelined requests wait where they are.
  */
 
 #include <corail/http_server.h>
@@ -66,10 +66,11 @@ struct link {
 	uint64_t body_size; /* bytes of the body that came */
 	uint64_t framing;   /* bytes around them: chunk sizes, extensions, trailers */
 	char last;          /* the byte before, to check line ends */
-	bool in_line;       /* the request line is over */
+	uint8_t spaces;     /* in the request line */
+	bool begun;         /* the request line has begun */
+	bool line_over;     /* and ended */
 	bool message_done;
-	bool started; /* a request's first byte is there */
-	int refusal;  /* the status to refuse the request with; 0: none */
+	int refusal; /* the status to refuse the request with; 0: none */
 	struct head head;
 };
 
@@ -94,11 +95,12 @@ void cr__http_parse_begin(struct link *link);
 void cr__http_parse_next(struct link *link);
 void cr__http_parse_end(struct link *link);
 /*
- * Consumes input until the head is complete, a piece of the body is there, the message is done, or the
- * input is used up. Returns 0, or -CORAIL_E_HTTP_PROTOCOL with link->refusal set.
+ * Consumes input until the head is complete, a piece of the body is there, the message is done, or
+ * the input is used up. Returns 0, or -CORAIL_E_HTTP_PROTOCOL with link->refusal set.
  */
 int cr__http_parse(struct link *link);
-/* Fills the input: one transfer. Returns bytes, 0 at the end, -ETIME after `patience`, or an error. */
+/* Fills the input: one transfer. Returns bytes, 0 at the end, -ETIME after `patience`, or an error.
+ */
 ssize_t cr__http_fill(struct link *link, cr_nsec patience);
 
 /* target.c: splits and decodes the target. Returns 0, or the status to refuse it with. */

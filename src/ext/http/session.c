@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A session's life. It is counted: its owner, its driver and each transfer that is in use hold a reference, so
- * that an answer may outlive the session, and the session its loop.
+ * A session's life. It is counted: its owner, its driver and each transfer that is in use hold a
+ * reference, so that an answer may outlive the session, and the session its loop.
  */
 
 #include "client.h"
@@ -39,7 +39,8 @@ static int set_text(char **to, const char *text)
 	return *to ? 0 : -ENOMEM;
 }
 
-/* Whether "host:port" has its port: behind a name and a password, and behind an address in brackets. */
+/* Whether "host:port" has its port: behind a name and a password, and behind an address in
+ * brackets. */
 static bool has_port(const char *authority)
 {
 	const char *at = strrchr(authority, '@'), *host = at ? at + 1 : authority;
@@ -59,7 +60,8 @@ static int set_proxy(cr_http *http, const char *proxy)
 
 	if (r < 0 || !proxy)
 		return r;
-	/* Parsed as if it were http: only host and port matter here. Its default port is libcurl's. */
+	/* Parsed as if it were http: only host and port matter here. Its default port is libcurl's.
+	 */
 	r = cr_buf_printf(&text, "http://%s%s", authority, has_port(authority) ? "" : ":1080");
 	if (r < 0)
 		return r;

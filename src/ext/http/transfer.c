@@ -122,9 +122,9 @@ static size_t on_header(char *data, size_t unit, size_t size, void *arg)
 }
 
 /*
- * The request is about to be sent. libcurl sends any request again when a kept connection turns out to
- * be dead, a POST too, and perhaps on another kept one, which is as dead. Only what may be sent twice
- * is let through, and only over a new connection; request.c deals with the rest.
+ * The request is about to be sent. libcurl sends any request again when a kept connection turns out
+ * to be dead, a POST too, and perhaps on another kept one, which is as dead. Only what may be sent
+ * twice is let through, and only over a new connection; request.c deals with the rest.
  */
 static int on_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * URLs: which origin they name, and their normal form. libcurl's own parser decides (the two must never
- * disagree on which host is meant); only the plainest shape is recognized here without it, because
- * a page's URL has that shape nearly always.
+ * URLs: which origin they name, and their normal form. libcurl's own parser decides (the two must
+ * never disagree on which host is meant); only the plainest shape is recognized here without it,
+ * because a page's URL has that shape nearly always.
  */
 
 #include "client.h"
@@ -135,8 +135,8 @@ static int origin_of(CURLU *parts, struct url *url)
 }
 
 /*
- * Whether the text has a scheme and a host. libcurl would guess the first by the host's name, and take the
- * second out of the path ("http:///host").
+ * Whether the text has a scheme and a host. libcurl would guess the first by the host's name, and
+ * take the second out of the path ("http:///host").
  */
 static bool is_absolute(const char *text)
 {

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TEST_HTTP_SERVER_CASES_H
+#define TEST_HTTP_SERVER_CASES_H
+
+/*
+ * The server by raw bytes: what is answered to what. The same on real sockets and in the simulator.
+ */
+
+#include "http/fixture.h"
+
+#include <stdlib.h>
+
+/* ---------------------------------------------------------------------------------- a handler */
+
+/*
+ * "/echo" gives the body back with its length; "/chunked" in chunks; "/ignore" does not read it;
+ * "/fail" fails; "/half" fails in the middle; "/short" sends less than announced; "/none" says
+ * nothing; "/slow" takes 100 ms; else: method, path, query and body.
+ */
+static inline int serve_cases(cr_http_exchange *x, void *user)
+{
+	const char *path = cr_http_exchange_path(x);
+	cr_buf body = {0}, text = {0};
+	int r;
+
+	(void)user;
+	if (!strcmp(path, "/ignore"))
+		return cr_http_reply(x, 200, NULL, "ignored", 7);
+	if (!strcmp(path, "/fail"))
+		return -EIO;
+	if (!strcmp(path, "/none"))
+		return 0;
+	if (!strcmp(path, "/half") || !strcmp(path, "/short")) {
+		r = cr_http_reply_start(x, 200, NULL, 10);
+		if (r == 0)
+			r = cr_http_reply_write(x, "12345", 5);
+		return r < 0 ? r : path[1] == 'h' ? -EIO : 0;
+	}
+	if (!strcmp(path, "/slow")) {
+		r = cr_sleep(cr_millis(100));
+		return r < 0 ? r : cr_http_reply(x, 200, NULL, "slow", 4);
+	}
+	r = cr_http_exchange_body(x, &body);
+	if (r == 0 && !strcmp(path, "/chunked")) {
+		r = cr_http_reply_start(x, 200, NULL, CORAIL_HTTP_CHUNKED);
+		for (size_t i = 0; i < body.size && r == 0; i += 3)
+			r = cr_http_reply_write(x, body.data + i,
+			                        body.size - i < 3 ? body.size - i : 3);
+	} else if (r == 0 && !strcmp(path, "/echo")) {
+		r = cr_http_reply(x, 200, NULL, body.data, body.size);
+	} else if (r == 0) {
+		cr_buf_printf(&text, "%s %s?%s %s", cr_http_exchange_method(x), path,
+		              cr_http_exchange_query(x), body.size ? body.data : "");
+		r = cr_http_reply(x, 200, "text/plain", text.data, text.size);
+	}
+	cr_buf_free(&body);
+	cr_buf_free(&text);
+	return r;
+}
+
+/* -------------------------------------------------------------------------------- a raw client */
+
+static inline cr_conn *dial(const struct site *site)
+{
+	char target[64];
+	cr_conn *conn;
+
+	snprintf(target, sizeof target, "127.0.0.1:%d", site->port);
+	CHECK_EQ(cr_conn_open(target, &conn), 0);
+	return conn;
+}
+
+/* Everything up to the end of the stream. */
+static inline void read_rest(cr_conn *conn, cr_buf *all)
+{
+	char data[1000];
+	ssize_t n;
+
+	cr_buf_clear(all);
+	while ((n = cr_timeout(cr_seconds(20), cr_conn_read(conn, data, sizeof data))) > 0)
+		CHECK_EQ(cr_buf_append(all, data, (size_t)n), 0);
+	CHECK(n == 0 || n == -ECONNRESET);
+	if (!all->data)
+		CHECK_EQ(cr_buf_append(all, "", 0), 0);
+}
+
+/* One connection, all bytes at once, the write side closed; the whole answer. */
+static inline void ask(const struct site *site, const char *bytes, size_t size, cr_buf *answer)
+{
+	cr_conn *conn = dial(site);
+
+	(void)cr_conn_write(conn, bytes, size);
+	(void)cr_conn_shutdown_write(conn);
+	read_rest(conn, answer);
+	cr_conn_close(conn);
+}
+
+/* The same, a byte at a time. */
+static inline void ask_slowly(const struct site *site, const char *bytes, size_t size,
+                              cr_buf *answer)
+{
+	cr_conn *conn = dial(site);
+
+	for (size_t i = 0; i < size; i++) {
+		if (cr_conn_write(conn, bytes + i, 1) < 0)
+			break;
+		cr_yield();
+		cr_yield();
+	}
+	(void)cr_conn_shutdown_write(conn);
+	read_rest(conn, answer);
+	cr_conn_close(conn);
+}
+
+struct server_case {
+	const char *request;
+	int status;       /* of the first answer; 0: no answer at all */
+	const char *body; /* how the answer ends; NULL: whatever */
+};
+
+#define HOST "Host: h\r\n"
+#define END "\r\n"
+
+static const struct server_case good_cases[] = {
+	{"GET / HTTP/1.1\r\n" HOST END, 200, "GET /? "},
+	{"GET /a%20b/c?d=%41&e HTTP/1.1\r\n" HOST END, 200, "GET /a b/c?d=%41&e "},
+	{"GET http://h/abs?x HTTP/1.1\r\n" HOST END, 200, "GET /abs?x "},
+	{"GET http://h HTTP/1.1\r\n" HOST END, 200, "GET /? "},
+	{"OPTIONS * HTTP/1.1\r\n" HOST END, 200, "OPTIONS *? "},
+	{"GET / HTTP/1.0\r\n\r\n", 200, "GET /? "},
+	{"\r\n\r\nGET / HTTP/1.1\r\n" HOST END, 200, "GET /? "},
+	{"GET / HTTP/1.1\r\nhOsT:h\r\nX:  a b \t\r\n" END, 200, "GET /? "},
+	{"POST /echo HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello", 200, "\r\n\r\nhello"},
+	{"POST /echo HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", 200, "\r\n\r\n"},
+	{"POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+         "5\r\nhello\r\n1;ext=\"x\"\r\n!\r\n0\r\nTrailer: x\r\n\r\n",
+         200, "\r\n\r\nhello!"},
+	{"POST /chunked HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello", 200,
+         "\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"},
+	{"POST /chunked HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello", 200, "\r\n\r\nhello"},
+	{"HEAD /echo HTTP/1.1\r\n" HOST END, 200, "Content-Length: 0\r\n\r\n"},
+	{"HEAD / HTTP/1.1\r\n" HOST END, 200, "\r\n\r\n"},
+	{"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\nConnection: upgrade\r\n" END, 200,
+         "GET /? "},
+	{"GET /fail HTTP/1.1\r\n" HOST END, 500, NULL},
+	{"GET /none HTTP/1.1\r\n" HOST END, 500, NULL},
+	{"GET /half HTTP/1.1\r\n" HOST END, 200, "\r\n\r\n12345"},
+	{"GET /short HTTP/1.1\r\n" HOST END, 200, "\r\n\r\n12345"},
+	{"", 0, NULL},
+	{"\r\n", 0, NULL},
+	{"GET / HTTP/1.1\r\nHo", 0, NULL},
+};
+
+/* All are refused, and nothing after them on the connection is looked at. */
+static const struct server_case bad_cases[] = {
+	{"hello\r\n\r\n", 400, NULL},
+	{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, NULL},
+	{"GET\r\n\r\n", 400, NULL},
+	{"GET  / HTTP/1.1\r\n" HOST END, 400, NULL},
+	{"GET /\r\n" HOST END, 400, NULL},
+	{" GET / HTTP/1.1\r\n" HOST END, 400, NULL},
+	{"GET / HTTP/1.1 \r\n" HOST END, 400, NULL},
+	{"GET / HTTQ/1.1\r\n" HOST END, 400, NULL},
+	{"GET / HTTP/1.1\n" HOST END, 400, NULL},
+	{"GET / HTTP/1.1\r\nHost: h\n" END, 400, NULL},
+	{"GET / HTTP/1.1\r\nHost: h\rX: y\r\n" END, 400, NULL},
+	{"GET / HTTP/1.1\r\nHost: h\r\n folded\r\n" END, 400, NULL},
+	{"GET / HTTP/1.1\r\n Host: h\r\n" END, 400, NULL},
+	{"GET / HTTP/1.1\r\nHost : h\r\n" END, 400, NULL},
+	{"GET / HTTP/1.1\r\n" HOST "X Y: z\r\n" END, 400, NULL},
+	{"GET / HTTP/1.1\r\n" HOST "X\r\n" END, 400, NULL},
+	{"GET / HTTP/1.1\r\n" HOST ": x\r\n" END, 400, NULL},
+	{"GET / HTTP/1.1\r\n" HOST "X: \x01\r\n" END, 400, NULL},
+	{"GET / HTTP/1.1\r\n\r\n", 400, NULL},
+	{"GET / HTTP/1.1\r\n" HOST HOST END, 400, NULL},
+	{"GET / HTTP/1.0\r\n" HOST HOST END, 400, NULL},
+	{"GET /../etc HTTP/1.1\r\n" HOST END, 400, NULL},
+	{"GET /a/%2e%2E/b HTTP/1.1\r\n" HOST END, 400, NULL},
+	{"GET /a/..%2fb HTTP/1.1\r\n" HOST END, 400, NULL},
+	{"GET /a/.. HTTP/1.1\r\n" HOST END, 400, NULL},
+	{"GET /a%00b HTTP/1.1\r\n" HOST END, 400, NULL},
+	{"GET /a%4 HTTP/1.1\r\n" HOST END, 400, NULL},
+	{"GET /a%zz HTTP/1.1\r\n" HOST END, 400, NULL},
+	{"GET a HTTP/1.1\r\n" HOST END, 400, NULL},
+	{"GET * HTTP/1.1\r\n" HOST END, 400, NULL},
+	{"GET http:///x HTTP/1.1\r\n" HOST END, 400, NULL},
+	/* Smuggling. */
+	{"POST / HTTP/1.1\r\n" HOST
+         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+         400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST
+         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+         400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", 400,
+         NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400,
+         NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Content-Length: 5, 5\r\n\r\nhello", 400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Content-Length: +5\r\n\r\nhello", 400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Content-Length: -1\r\n\r\n", 400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Content-Length: 0x5\r\n\r\nhello", 400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999\r\n\r\n", 400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked, identity\r\n\r\n", 400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST
+         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+         400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 501, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400, NULL},
+	{"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n-1\r\n", 400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+         "fffffffffffffffff\r\n",
+         400, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n",
+         400, NULL},
+	/* Others. */
+	{"CONNECT h:80 HTTP/1.1\r\n" HOST END, 501, NULL},
+	{"FROB / HTTP/1.1\r\n" HOST END, 501, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", 501, NULL},
+	{"GET / HTTP/2.0\r\n" HOST END, 505, NULL},
+	{"GET / HTTP/3.1\r\n" HOST END, 505, NULL},
+	{"GET / HTTP/1.2\r\n" HOST END, 505, NULL},
+	{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, NULL},
+	{"GET / HTTP/1.1\r\n" HOST "Expect: miracles\r\n" END, 417, NULL},
+	{"POST / HTTP/1.1\r\n" HOST "Content-Length: 2000000\r\n\r\n", 413, NULL},
+};
+
+static inline int status_in(const cr_buf *answer)
+{
+	return strncmp(answer->data, "HTTP/1.1 ", 9) ? 0 : (int)strtol(answer->data + 9, NULL, 10);
+}
+
+static inline void check_case(const struct server_case *c, const cr_buf *answer, bool bad)
+{
+	size_t length = c->body ? strlen(c->body) : 0;
+	int status = status_in(answer);
+	bool good = status == c->status;
+
+	if (good && c->body)
+		good = answer->size >= length &&
+		       !memcmp(answer->data + answer->size - length, c->body, length);
+	if (good && bad)
+		good = strstr(answer->data, "Connection: close\r\n") &&
+		       !strstr(answer->data, "smuggled");
+	if (!good) {
+		fprintf(stderr, "  request: %s\n  answer: %s\n", c->request, answer->data);
+		FAIL("not the answer that was expected");
+	}
+}
+
+/* ------------------------------------------------------------------------------------- tests */
+
+static inline int check_good(struct fixture *f)
+{
+	struct site *site = site_open(f, NULL, serve_cases, NULL);
+	cr_buf answer = {0};
+
+	for (size_t i = 0; i < sizeof good_cases / sizeof good_cases[0]; i++) {
+		const struct server_case *c = &good_cases[i];
+
+		ask(site, c->request, strlen(c->request), &answer);
+		check_case(c, &answer, false);
+		ask_slowly(site, c->request, strlen(c->request), &answer);
+		check_case(c, &answer, false);
+	}
+	cr_buf_free(&answer);
+	return 0;
+}
+
+static inline int check_bad(struct fixture *f)
+{
+	struct site *site = site_open(f, NULL, serve_cases, NULL);
+	static const char next[] = "GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n";
+	cr_http_server_stats stats;
+	cr_buf answer = {0}, request = {0};
+	size_t count = sizeof bad_cases / sizeof bad_cases[0];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct server_case *c = &bad_cases[i];
+
+		cr_buf_clear(&request);
+		CHECK_EQ(cr_buf_append(&request, c->request, strlen(c->request)), 0);
+		CHECK_EQ(cr_buf_append(&request, next, sizeof next - 1), 0);
+		ask(site, request.data, request.size, &answer);
+		check_case(c, &answer, true);
+		ask_slowly(site, request.data, request.size, &answer);
+		/* Byte by byte an unknown method cannot be told from noise. */
+		if (!(c->status == 501 && status_in(&answer) == 400))
+			check_case(c, &answer, true);
+	}
+	cr_http_server_stats_get(site->server, &stats);
+	CHECK_EQ(stats.connections, 2 * count);
+	cr_buf_free(&answer);
+	cr_buf_free(&request);
+	return 0;
+}
+
+static inline int check_keep_alive(struct fixture *f)
+{
+	struct site *site = site_open(f, NULL, serve_cases, NULL);
+	static const char requests[] =
+		"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\none"
+		"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"3\r\ntwo\r\n0\r\n\r\n"
+		"POST /ignore HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nunread"
+		"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"
+		"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n"
+		"GET /fail HTTP/1.1\r\nHost: h\r\n\r\n"
+		"GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+		"GET /never HTTP/1.1\r\nHost: h\r\n\r\n";
+	static const char *const parts[] = {"one",  "two", "ignored",    "HTTP/1.1 200",
+	                                    "slow", "500", "GET /last? "};
+	cr_http_server_stats stats;
+	cr_buf answer = {0};
+	const char *at;
+
+	for (int slowly = 0; slowly < 2; slowly++) {
+		if (slowly)
+			ask_slowly(site, requests, sizeof requests - 1, &answer);
+		else
+			ask(site, requests, sizeof requests - 1, &answer);
+		at = answer.data;
+		for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+			at = strstr(at, parts[i]);
+			CHECK(at);
+		}
+		CHECK(!strstr(answer.data, "never"));
+	}
+	cr_http_server_stats_get(site->server, &stats);
+	CHECK_EQ(stats.connections, 2);
+	CHECK_EQ(stats.exchanges, 14);
+	cr_buf_free(&answer);
+	return 0;
+}
+
+static inline int check_continue(struct fixture *f)
+{
+	struct site *site = site_open(f, NULL, serve_cases, NULL);
+	cr_buf text = {0};
+	cr_conn *conn = dial(site);
+
+	/* The body is sent only when it is asked for. */
+	CHECK_EQ(say(conn, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n"
+	                   "Expect: 100-Continue\r\n\r\n"),
+	         0);
+	CHECK_GT(cr_conn_read_until(conn, "\r\n\r\n", 4, &text), 0);
+	CHECK_STR(text.data, "HTTP/1.1 100 Continue\r\n\r\n");
+	CHECK_EQ(say(conn, "hello"), 0);
+	cr_buf_clear(&text);
+	CHECK_GT(cr_conn_read_until(conn, "hello", 5, &text), 0);
+	CHECK(!strncmp(text.data, "HTTP/1.1 200 ", 13));
+	/* Not asked for: the answer comes at once, and the connection is closed. */
+	CHECK_EQ(say(conn, "POST /ignore HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n"
+	                   "Expect: 100-continue\r\n\r\n"),
+	         0);
+	read_rest(conn, &text);
+	CHECK(strstr(text.data, "ignored"));
+	CHECK(!strstr(text.data, "100"));
+	cr_conn_close(conn);
+	cr_buf_free(&text);
+	return 0;
+}
+
+static inline int check_limits(struct fixture *f)
+{
+	cr_http_server_options options = {.target_size_max = 100,
+	                                  .head_size_max = 1000,
+	                                  .header_count_max = 5,
+	                                  .body_size_max = 50};
+	struct site *site = site_open(f, &options, serve_cases, NULL);
+	cr_buf request = {0}, answer = {0};
+
+	for (int i = 0; i < 5; i++) {
+		static const int statuses[] = {414, 431, 431, 413, 413};
+		char fill[2001];
+
+		memset(fill, 'a', sizeof fill - 1);
+		fill[sizeof fill - 1] = 0;
+		cr_buf_clear(&request);
+		cr_buf_printf(&request, "POST /%.*s HTTP/1.1\r\nHost: h\r\n", i == 0 ? 100 : 1,
+		              fill);
+		if (i == 1)
+			cr_buf_printf(&request, "X: %s\r\n", fill);
+		for (int j = 0; i == 2 && j < 6; j++)
+			cr_buf_printf(&request, "X: y\r\n");
+		if (i == 3)
+			cr_buf_printf(&request, "Content-Length: 51\r\n\r\n%.51s", fill);
+		if (i == 4)
+			cr_buf_printf(&request,
+			              "Transfer-Encoding: chunked\r\n\r\n33\r\n%.51s\r\n0\r\n",
+			              fill);
+		cr_buf_printf(&request, "\r\n");
+		ask(site, request.data, request.size, &answer);
+		if (status_in(&answer) != statuses[i])
+			fprintf(stderr, "  case %d: %s\n", i, answer.data);
+		CHECK_EQ(status_in(&answer), statuses[i]);
+	}
+	cr_buf_free(&request);
+	cr_buf_free(&answer);
+	return 0;
+}
+
+/* Framing that is much larger than what it frames: an attack. */
+static inline int check_framing(struct fixture *f)
+{
+	struct site *site = site_open(f, NULL, serve_cases, NULL);
+	cr_buf request = {0}, answer = {0};
+
+	cr_buf_printf(&request,
+	              "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+	              "1;");
+	for (int i = 0; i < 20000; i++)
+		CHECK_EQ(cr_buf_append(&request, "abcdefgh", 8), 0);
+	cr_buf_printf(&request, "\r\nx\r\n0\r\n\r\n");
+	ask(site, request.data, request.size, &answer);
+	CHECK_EQ(status_in(&answer), 400);
+	cr_buf_free(&request);
+	cr_buf_free(&answer);
+	return 0;
+}
+
+#endif
