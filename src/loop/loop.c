@@ -29,7 +29,6 @@ int cr__loop_open(struct cr__loop *loop, const struct cr__backend *backend, uint
 	loop->backend = backend;
 	loop->seed = seed;
 	loop->trace = UINT64_C(0xcbf29ce484222325);
-	loop->attention_word = &loop->quiet_word;
 	loop->posts_tail = &loop->posts_head;
 	r = cr__timers_init(&loop->timers, TIMERS_MAX);
 	if (r < 0)
@@ -105,6 +104,7 @@ int cr_loop_post(void (*fn)(void *arg), void *arg)
 		return -ENOMEM;
 	*loop->posts_tail = post;
 	loop->posts_tail = &post->next;
+	loop->left = 0;
 	return 0;
 }
 

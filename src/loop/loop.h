@@ -26,12 +26,10 @@ struct cr__post {
 
 struct cr__loop {
 	/*
-	 * Whether a busy loop has a reason to poll before its credit is used up: a word that the kernel sets
-	 * (io_uring's submission flags) and the bits that matter. Backends without one leave `quiet_word`.
+	 * How many more times tasks may hand over to each other before the loop polls. Whoever has work for
+	 * the loop's next turn sets it to zero: the next suspension gives the loop the processor.
 	 */
-	const _Atomic uint32_t *attention_word;
-	uint32_t attention_mask;
-	bool submit_pending; /* the backend holds operations that the kernel has not seen */
+	int32_t left;
 	_Atomic(struct cr__post *) inbox; /* from other threads, last in first out */
 	struct cr__post *posts_head, **posts_tail;
 
@@ -45,7 +43,6 @@ struct cr__loop {
 	uint64_t seed;          /* sim's */
 	uint64_t trace;         /* digest of decisions */
 	uint64_t turns, polls, posts;
-	_Atomic uint32_t quiet_word; /* always 0 */
 };
 
 /* The one thing that is kept per thread. Initial-exec: an access is one instruction, also in libcorail.so. */
@@ -73,15 +70,6 @@ int cr__loop_backend_choose(enum cr_backend wanted, const struct cr__backend **r
  * takes the inbox in and runs the callbacks that were queued before. Returns 0, or what ended the loop.
  */
 int cr__loop_turn(struct cr__loop *loop, bool busy);
-
-/* Whether a busy loop should poll now rather than go on with tasks. */
-static inline bool cr__loop_attention(const struct cr__loop *loop)
-{
-	return (atomic_load_explicit(loop->attention_word, memory_order_relaxed) &
-	        loop->attention_mask) ||
-	       loop->posts_head ||
-	       atomic_load_explicit(&loop->inbox, memory_order_relaxed);
-}
 
 static inline cr_nsec cr__loop_now(struct cr__loop *loop)
 {

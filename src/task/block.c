@@ -8,13 +8,21 @@
 
 enum { COUNT_MAX = 1 << CR__INDEX_BITS, COMMIT_STEP = 1024 };
 
+/*
+ * The limit is one of living tasks; ended ones keep their blocks while their results may be asked for. So
+ * address space is reserved for as many as handles can name, or for less where it is limited (RLIMIT_AS).
+ */
 int cr__blocks_init(struct cr__sched *s, size_t count_max)
 {
 	if (count_max == 0 || count_max >= COUNT_MAX)
 		count_max = COUNT_MAX - 1;
-	s->block_max = (uint32_t)((count_max + 1 + COMMIT_STEP - 1) / COMMIT_STEP * COMMIT_STEP);
-	s->blocks = cr__map_reserve((size_t)s->block_max * sizeof *s->blocks);
 	s->block_limit = (uint32_t)count_max;
+	s->block_max = COUNT_MAX;
+	s->blocks = cr__map_reserve((size_t)s->block_max * sizeof *s->blocks);
+	while (!s->blocks && s->block_max > COMMIT_STEP) {
+		s->block_max /= 2;
+		s->blocks = cr__map_reserve((size_t)s->block_max * sizeof *s->blocks);
+	}
 	s->block_top = 0;
 	s->block_committed = 0;
 	s->free = NULL;

@@ -18,11 +18,11 @@
 static const cr_nsec exit_grace_default = INT64_C(5000000000);
 
 /*
- * How often a busy queue may go round before the loop polls: from 1 to CREDIT_MAX, so that a poll is
- * not paid for at each turn of a few nanoseconds, nor put off for long by tasks that compute.
+ * How many hand-overs a loop lets pass before it polls: one that takes nanoseconds must not pay for a
+ * poll each time, and tasks that compute must not put it off. So it follows what the last ones took.
  */
-enum { CREDIT_MAX = 32 };
-static const cr_nsec round_short = 20000, round_long = 100000;
+enum { QUANTUM_MAX = 128 };
+static const cr_nsec quantum_short = 20000, quantum_long = 100000;
 
 /* SIGINT goes to the loop of the main thread; the handler may only count and wake. */
 static _Atomic(struct cr__sched *) sigint_sched;
@@ -66,17 +66,23 @@ static void sigint_give_back(const struct sigaction *old)
 	atomic_store(&sigint_sched, NULL);
 }
 
-/* Adapts the credit to how long the last rounds took. */
-static void credit_renew(struct cr__sched *s)
+/* How long the next batch may be. */
+static int32_t quantum_next(struct cr__sched *s)
 {
-	cr_nsec now = cr__loop_now(&s->loop), took = now - s->polled_at;
+	cr_nsec now, took;
 
+	if (s->loop.backend->shuffle) {
+		cr__sched_shuffle(s);
+		return (int32_t)(s->tail - s->head);
+	}
+	now = cr__loop_now(&s->loop);
+	took = now - s->polled_at;
 	s->polled_at = now;
-	if (took > round_long && s->credit_max > 1)
-		s->credit_max /= 2;
-	else if (took < round_short && s->credit_max < CREDIT_MAX)
-		s->credit_max *= 2;
-	s->credit = s->credit_max;
+	if (took > quantum_long && s->quantum > 1)
+		s->quantum /= 2;
+	else if (took < quantum_short && s->quantum < QUANTUM_MAX)
+		s->quantum *= 2;
+	return s->quantum;
 }
 
 /* Turns the loop until a scope is empty, or `late` is set. `main_task` is what SIGINT cancels. */
@@ -92,13 +98,7 @@ static void drive(struct cr__sched *s, const struct cr__scope *scope, const bool
 			cr_task_cancel(main_task);
 		if (cr__queue_empty(s))
 			continue;
-		if (s->loop.backend->shuffle) {
-			cr__sched_shuffle(s);
-			s->credit = 0;
-		} else {
-			credit_renew(s);
-		}
-		cr__sched_batch(s);
+		cr__sched_batch(s, quantum_next(s));
 	}
 }
 
@@ -194,7 +194,7 @@ static int sched_open(struct cr__sched *s, const cr_options *options)
 	s->handle_bits = (uint32_t)(s->loop.id % (1 << CR__LOOP_BITS)) << CR__INDEX_BITS;
 	s->errno_at = &errno;
 	s->descriptor = &cr__debug_descriptor;
-	s->credit_max = 1;
+	s->quantum = 1;
 	s->current = &s->loop_task;
 	s->loop_task.inner = &s->loop_task.node;
 	s->loop_task.site = "\0the loop";

@@ -60,40 +60,31 @@ static inline int transfer(struct cr__sched *s, struct cr__task *self, struct cr
 }
 
 /*
- * The loop's block came up: the batch is over. A busy queue goes round again without the loop while there
- * is credit and nothing that the loop should see to.
- */
-static inline struct cr__task *next_batch(struct cr__sched *s)
-{
-	if (cr__queue_empty(s) || --s->credit <= 0 || cr__loop_attention(&s->loop))
-		return &s->loop_task;
-	cr__ready(s, &s->loop_task);
-	return s->queue[s->head++ & s->mask];
-}
-
-/*
  * How far ahead blocks and frames are fetched: with a hundred thousand tasks each of them is a miss of a
- * hundred nanoseconds, and a switch takes ten. Slots that hold no runnable task hold an old one's address,
- * or the loop's: always a block.
+ * hundred nanoseconds, and a switch takes ten. A queue as short as that is in the caches anyway.
  */
-enum { BLOCK_AHEAD = 12, FRAME_AHEAD = 6 };
+enum { BLOCK_AHEAD = 24, FRAME_AHEAD = 12 };
 
 /* always_inline: gcc 12 finds a function that only prefetches to have no effect, and drops its calls. */
 static inline __attribute__((always_inline)) void fetch_ahead(struct cr__sched *s)
 {
-	const char *frame = s->queue[(s->head + FRAME_AHEAD) & s->mask]->ctx.sp;
+	const char *frame;
 
+	if (s->tail - s->head <= BLOCK_AHEAD)
+		return;
 	__builtin_prefetch(s->queue[(s->head + BLOCK_AHEAD) & s->mask], 1);
+	frame = s->queue[(s->head + FRAME_AHEAD) & s->mask]->ctx.sp;
 	__builtin_prefetch(frame, 1);
 	__builtin_prefetch(frame + 64, 1);
 }
 
-/* Takes the next runnable task off the queue, which is never empty: the loop is in it. */
+/* Who gets the processor next: the first task in the queue, or the loop. */
 static inline struct cr__task *take_next(struct cr__sched *s)
 {
-	struct cr__task *next = s->queue[s->head++ & s->mask];
-
-	return next == &s->loop_task ? next_batch(s) : next;
+	if (__builtin_expect(--s->loop.left <= 0, 0) || cr__queue_empty(s))
+		return &s->loop_task;
+	fetch_ahead(s);
+	return s->queue[s->head++ & s->mask];
 }
 
 __attribute__((cold)) void cr__sched_outside(const char *caller)
@@ -123,7 +114,6 @@ static inline int suspend(struct cr__sched *s, struct cr__task *self)
 {
 	if (__builtin_expect(s->unguarded, 0))
 		return suspend_slowly(s, self);
-	fetch_ahead(s);
 	return transfer(s, self, take_next(s));
 }
 
@@ -221,7 +211,7 @@ void cr__budget_spend(void)
 		return;
 	s->budget_task = NULL;
 	/* The others and the kernel: the loop polls before this task goes on. */
-	s->credit = 0;
+	s->loop.left = 0;
 	self->ctx.value = 0;
 	cr__ready(s, self);
 	transfer(s, self, take_next(s));
@@ -241,8 +231,8 @@ _Noreturn void cr__sched_leave(struct cr__sched *s, struct cr__task *task)
 	cr__ctx_jump(&next->ctx);
 }
 
-void cr__sched_batch(struct cr__sched *s)
+void cr__sched_batch(struct cr__sched *s, int32_t count)
 {
-	cr__ready(s, &s->loop_task);
-	transfer(s, &s->loop_task, take_next(s));
+	s->loop.left = count;
+	transfer(s, &s->loop_task, s->queue[s->head++ & s->mask]);
 }

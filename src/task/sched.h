@@ -8,8 +8,8 @@
  * Control blocks lie in one dense array; a task's handle is its index with a generation. What a switch
  * touches is the block's first cache line. The run queue is a ring of pointers to blocks, first in first
  * out: neither end waits for a block to arrive from memory, and what will run soon can be fetched ahead.
- * The loop itself has a block in it: when its turn comes, the batch is over and the loop polls. So a
- * switch from task to task never asks whether the queue is empty.
+ * A task that suspends hands over to the next one directly; only when the queue is empty, or after so
+ * many hand-overs, does the loop get the processor, to poll.
  *
  * Scopes and tasks form one tree of nodes. A task's node hangs below the scope it was spawned into; a
  * scope's node below the node that its owner was in. `inner` of a task is the deepest node it is in, and
@@ -37,8 +37,8 @@ enum {
 };
 
 struct cr__node {
-	struct cr__node *parent, *child, *next, *prev; /* child: the first one; siblings in a ring */
 	uint32_t flags;
+	struct cr__node *parent, *child, *next, *prev; /* child: the first one; siblings in a ring */
 };
 
 enum {
@@ -52,7 +52,6 @@ enum {
 struct cr__task {
 	/* What every switch touches. */
 	struct cr__ctx ctx;         /* 16 bytes; ctx.value: what the suspended call returns */
-	struct cr__task *next;      /* in the list of free blocks */
 	struct cr__node *inner;     /* the deepest node it is in */
 	struct cr__wait *wait;      /* what it is parked on; NULL while it runs or is runnable */
 	int32_t saved_errno;
@@ -61,8 +60,9 @@ struct cr__task {
 	int32_t result;
 	uint32_t stack_number;
 	uint8_t stack_class, stack_guard;
+	struct cr__node node;       /* 40 bytes, the flags still in the first cache line */
 	/* The rest. */
-	struct cr__node node;       /* 40 bytes */
+	struct cr__task *next;      /* in the list of free blocks */
 	char *stack_base;
 	struct cr__join *joiners;   /* who awaits it: a ring, first come first */
 	cr__site site;
@@ -73,6 +73,7 @@ struct cr__task {
 
 #if !CR__SANITIZED
 _Static_assert(sizeof(struct cr__task) == 128, "a control block is two cache lines");
+_Static_assert(offsetof(struct cr__task, node.parent) == 64, "a switch touches the first of them");
 #endif
 
 /* What few tasks need, at the high end of the stack, above the colour. */
@@ -144,8 +145,7 @@ struct cr__sched {
 	struct cr__task **queue; /* the run queue: [head..tail), both taken modulo the mask; never full */
 	uint32_t head, tail, mask;
 	bool unguarded;       /* some stacks have no guard: suspensions look */
-	int32_t credit;       /* how many more times a busy queue goes round before the loop polls */
-	int32_t credit_max;
+	int32_t quantum;      /* how many hand-overs between two polls, as things are going */
 	int *errno_at;
 	struct cr__task loop_task;
 
@@ -249,8 +249,8 @@ static inline void cr__wake(struct cr__sched *s, struct cr__task *task, int stat
 	cr__ready(s, task);
 }
 
-/* Runs the queue once round: returns on the loop's stack when its block comes up. */
-void cr__sched_batch(struct cr__sched *s);
+/* Runs tasks, `count` hand-overs long at most: returns when the loop has reason to poll. */
+void cr__sched_batch(struct cr__sched *s, int32_t count);
 
 /* Switches to the next runnable task; the current one has ended. */
 _Noreturn void cr__sched_leave(struct cr__sched *s, struct cr__task *task);

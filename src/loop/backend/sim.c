@@ -117,7 +117,6 @@ void cr__sim_op_complete(struct cr__sim *sim, struct cr__op *op, ssize_t result)
 	op->next = NULL;
 	*sim->done_tail = op;
 	sim->done_tail = &op->next;
-	atomic_store_explicit(&sim->attention, 1, memory_order_relaxed);
 }
 
 void cr__sim_sock_kick(struct cr__sim_sock *sock)
@@ -289,8 +288,6 @@ static int sim_open(struct cr__loop *loop)
 	cr__list_init(&sim->socks);
 	cr__list_init(&sim->bound);
 	loop->backend_state = sim;
-	loop->attention_word = &sim->attention;
-	loop->attention_mask = 1;
 	return 0;
 }
 
@@ -312,7 +309,6 @@ static void sim_close(struct cr__loop *loop)
 	cr__free(sim->port_use);
 	cr__free(sim);
 	loop->backend_state = NULL;
-	loop->attention_word = &loop->quiet_word;
 }
 
 /*
@@ -331,7 +327,6 @@ static int sim_poll(struct cr__loop *loop, cr_nsec until)
 		cr_nsec next;
 		int count;
 
-		atomic_store_explicit(&sim->attention, 0, memory_order_relaxed);
 		cr__timers_fire(&sim->timers, sim->now);
 		count = done_run(sim);
 		if (count || atomic_exchange(&sim->woken, 0) || until <= sim->now)

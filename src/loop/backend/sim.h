@@ -112,7 +112,6 @@ struct cr__sim {
 	uint64_t order_state,
 		network_state;      /* two streams, so that a changed network keeps the order */
 	uint32_t busy_polls;        /* in a row */
-	_Atomic uint32_t attention; /* 1: operations are done, and wait for a poll */
 	_Atomic uint32_t woken;
 
 	struct cr__timers timers; /* one for each socket */

@@ -223,7 +223,6 @@ static int uring_poll(struct cr__loop *loop, cr_nsec until)
 		r = submit_and_wait(u, submit, until);
 	u->ended = 0;
 	reap(u);
-	loop->submit_pending = u->queue_first || publish(&u->ring);
 	return r < 0 ? r : (int)u->ended;
 }
 
@@ -267,9 +266,6 @@ static int uring_open(struct cr__loop *loop)
 	u->wake_multishot = true;
 	wake_arm(u);
 	loop->backend_state = u;
-	loop->attention_word = (const _Atomic uint32_t *)u->ring.sq.kflags;
-	loop->attention_mask = IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW;
-	loop->submit_pending = true;
 	return 0;
 }
 
@@ -303,8 +299,6 @@ static void uring_close(struct cr__loop *loop)
 	cr__fds_free(&u->fds);
 	cr__free(u);
 	loop->backend_state = NULL;
-	loop->attention_word = &loop->quiet_word;
-	loop->attention_mask = 0;
 }
 
 /* ---------------------------------------------------------------------------------- descriptors --- */

@@ -214,7 +214,6 @@ int cr__uring_op_start(struct cr__loop *loop, struct cr__op *op)
 	}
 	u->in_flight++;
 	submit(u, op);
-	loop->submit_pending = true;
 	return 0;
 }
 
@@ -271,7 +270,6 @@ bool cr__uring_op_cancel(struct cr__loop *loop, struct cr__op *op)
 		issue_cancel(u, entry, op);
 	else
 		queue_push(u, op, CR__URING_CANCEL_QUEUED);
-	loop->submit_pending = true;
 	return false;
 }
 
