@@ -7,9 +7,9 @@
 
 /*
  * Closing under others' feet. A close cancels what is in flight, but an operation ends when its
- * completion comes, and a call of several operations only when it has noticed. Whoever closes waits for
- * both, here. The lists serve all loops of the process, so that closing needs no memory; entries are
- * touched by their own loop's thread only, the lock guards the links.
+ * completion comes, and a call of several operations only when it has noticed. Whoever closes waits
+ * for both, here. The lists serve all loops of the process, so that closing needs no memory;
+ * entries are touched by their own loop's thread only, the lock guards the links.
  */
 
 struct closer {
@@ -79,7 +79,9 @@ void cr__io_steps_leave(struct cr__io_steps *steps)
 		cr__io_ended(steps->loop, steps->fd);
 }
 
-/* Tells the calls of several steps on a descriptor that it is closing. Returns how many there are. */
+/*
+ * Tells the calls of several steps on a descriptor that it is closing. Returns how many there are.
+ */
 static int steps_close(struct cr__loop *loop, int fd)
 {
 	int count = 0;

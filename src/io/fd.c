@@ -7,8 +7,8 @@
 #include <limits.h>
 
 /*
- * One function for each system call. What they share, suspending, is in run.c; how the kernel is asked,
- * in the backends.
+ * One function for each system call. What they share, suspending, is in run.c; how the kernel is
+ * asked, in the backends.
  */
 
 /* io_uring and the system calls transfer at most this much at once (read(2)). */
@@ -29,8 +29,10 @@ ssize_t cr_fd_read(int fd, void *buffer, size_t size)
 
 ssize_t cr_fd_write(int fd, const void *data, size_t size)
 {
-	struct cr__op op = {
-		.code = CR__OP_WRITE, .fd = fd, .buffer = (void *)data, .size = transfer_size(size)};
+	struct cr__op op = {.code = CR__OP_WRITE,
+	                    .fd = fd,
+	                    .buffer = (void *)data,
+	                    .size = transfer_size(size)};
 
 	return cr__io_run(&op, __func__, "write");
 }
@@ -149,7 +151,10 @@ int cr_fd_connect(int fd, const struct sockaddr *addr, socklen_t length)
 	cr_nsec pause = cr_millis(1);
 	int r = (int)cr__io_run(&op, __func__, "connect");
 
-	/* A Unix listener whose backlog is full gives -EAGAIN (connect(2)), and nothing to poll for. */
+	/*
+	 * A Unix listener whose backlog is full gives -EAGAIN (connect(2)), and nothing to poll
+	 * for.
+	 */
 	while (r == -EAGAIN) {
 		r = cr_sleep(pause);
 		if (r < 0)

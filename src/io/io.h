@@ -3,8 +3,8 @@
 #define CR__IO_IO_H
 
 /*
- * Running one operation for the calling task, and knowing who is busy with a descriptor, so that a close
- * can wait for them.
+ * Running one operation for the calling task, and knowing who is busy with a descriptor, so that a
+ * close can wait for them.
  */
 
 #include <corail/io.h>
@@ -14,9 +14,9 @@
 #include "task/park.h"
 
 /*
- * Runs an operation and suspends until it has ended. Fill in code, fd and what they need; `caller` is
- * the public function's name, `reason` one static word for dumps. Returns the operation's result, or
- * -ECANCELED before anything was started, or when it was undone.
+ * Runs an operation and suspends until it has ended. Fill in code, fd and what they need; `caller`
+ * is the public function's name, `reason` one static word for dumps. Returns the operation's
+ * result, or -ECANCELED before anything was started, or when it was undone.
  */
 ssize_t cr__io_run(const struct cr__op *asked, const char *caller, const char *reason);
 
@@ -24,14 +24,14 @@ ssize_t cr__io_run(const struct cr__op *asked, const char *caller, const char *r
 void cr__io_ended(struct cr__loop *loop, int fd);
 
 /*
- * Cancels what is in flight on a descriptor and suspends until those calls have returned, with the steps
- * that follow in the same call. Not ended by cancellation itself.
+ * Cancels what is in flight on a descriptor and suspends until those calls have returned, with the
+ * steps that follow in the same call. Not ended by cancellation itself.
  */
 void cr__io_quiesce(struct cr__loop *loop, int fd);
 
 /*
- * A call of several operations, for its whole duration: a close between two of them would otherwise let
- * the next one reach whatever file has the number by then. `closed` is set by the close.
+ * A call of several operations, for its whole duration: a close between two of them would otherwise
+ * let the next one reach whatever file has the number by then. `closed` is set by the close.
  */
 struct cr__io_steps {
 	struct cr__list link;

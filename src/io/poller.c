@@ -27,7 +27,7 @@ int cr_poller_open(cr_poller **ret_poller)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------ events --- */
+/* ----------------------------------------------------------------------------------- events --- */
 
 static void waiter_wake(cr_poller *poller, int status)
 {
@@ -84,8 +84,8 @@ static void entry_done(struct cr__op *op)
 }
 
 /*
- * Starts an entry's operation, which is in no list. Returns 0, with the entry in flight or ready, or
- * -ENOMEM.
+ * Starts an entry's operation, which is in no list. Returns 0, with the entry in flight or ready,
+ * or -ENOMEM.
  */
 static int entry_start(entry *e)
 {
@@ -142,7 +142,7 @@ int cr__poller_take(cr_poller *poller, cr_poller_event *events, size_t count)
 	return (int)n;
 }
 
-/* ------------------------------------------------------------------------------------- waiting --- */
+/* ---------------------------------------------------------------------------------- waiting --- */
 
 static enum cr__abort wait_abort(struct cr__wait *wait)
 {
@@ -194,7 +194,7 @@ void cr_poller_wake(cr_poller *poller)
 	waiter_wake(poller, 0);
 }
 
-/* ---------------------------------------------------------------------------- the descriptors --- */
+/* -------------------------------------------------------------------------- the descriptors --- */
 
 static int by_fd_grow(cr_poller *poller, int fd)
 {
@@ -317,7 +317,7 @@ int cr_poller_idle(cr_poller *poller, int fd)
 	return entry_change(e, 0);
 }
 
-/* ------------------------------------------------------------------------------------- closing --- */
+/* ---------------------------------------------------------------------------------- closing --- */
 
 static void entries_free(struct cr__list *list)
 {
@@ -327,6 +327,13 @@ static void entries_free(struct cr__list *list)
 		cr__list_remove(node);
 		cr__free(CR__CONTAINER(node, entry, link));
 	}
+}
+
+void cr__poller_free(cr_poller *poller)
+{
+	entries_free(&poller->spare);
+	cr__free(poller->by_fd);
+	cr__free(poller);
 }
 
 void cr_poller_close(cr_poller *poller)
@@ -345,7 +352,5 @@ void cr_poller_close(cr_poller *poller)
 		poller->closer_parked = true;
 		cr__park(&poller->closer);
 	}
-	entries_free(&poller->spare);
-	cr__free(poller->by_fd);
-	cr__free(poller);
+	cr__poller_free(poller);
 }

@@ -3,16 +3,17 @@
 #define CR__IO_POLLER_H
 
 /*
- * The poller's inside, for callers that have a callback instead of a task (name resolution): arm, be told
- * on the loop's stack that something is ready, take the events, arm again.
+ * The poller's inside, for callers that have a callback instead of a task (name resolution): arm,
+ * be told on the loop's stack that something is ready, take the events, arm again.
  */
 
 #include "io/io.h"
 
 /*
- * A descriptor of a poller. It owns one operation record at a time: when a record has to be abandoned in
- * flight (the descriptor is removed, and its owner is about to close it), the whole entry becomes a ghost
- * that waits for its own completion, and the descriptor's number is free for another entry.
+ * A descriptor of a poller. It owns one operation record at a time: when a record has to be
+ * abandoned in flight (the descriptor is removed, and its owner is about to close it), the whole
+ * entry becomes a ghost that waits for its own completion, and the descriptor's number is free for
+ * another entry.
  */
 struct cr__poller_entry {
 	struct cr__op op;
@@ -23,14 +24,15 @@ struct cr__poller_entry {
 	int events;  /* asked for; 0: idle */
 	int revents; /* in ready: what holds */
 	bool in_flight;
-	bool ending; /* in flight, cancelled; not a ghost: start again with `events` when it has ended */
+	bool ending; /* in flight, cancelled; not a ghost: start again with `events` when it has
+	                ended */
 	bool ghost;
 };
 
 struct cr_poller {
 	struct cr__loop *loop;
 	struct cr__poller_entry **by_fd;
-	size_t fd_count; /* size of by_fd */
+	size_t fd_count;       /* size of by_fd */
 	struct cr__list arm;   /* to be started at the next wait */
 	struct cr__list ready; /* events to be taken */
 	struct cr__list spare; /* entries for reuse */
@@ -51,5 +53,8 @@ int cr__poller_arm(struct cr_poller *poller);
 
 /* Takes up to `count` events; those descriptors will be armed again. Returns how many. */
 int cr__poller_take(struct cr_poller *poller, cr_poller_event *events, size_t count);
+
+/* Frees a poller that has no descriptors. */
+void cr__poller_free(struct cr_poller *poller);
 
 #endif

@@ -10,7 +10,10 @@
 #include <string.h>
 #include <sys/un.h>
 
-/* Addresses as text, in the forms of RFC 3986 (brackets), RFC 4007 (%zone) and unix(7) ("@" abstract). */
+/*
+ * Addresses as text, in the forms of RFC 3986 (brackets), RFC 4007 (%zone) and unix(7) ("@"
+ * abstract).
+ */
 
 static int parse_unix(const char *path, cr_addr *ret_addr)
 {
@@ -32,7 +35,8 @@ static int parse_unix(const char *path, cr_addr *ret_addr)
 	return 0;
 }
 
-int cr__port_parse(const char *text)
+/* A decimal port from 0 to 65535, or -EINVAL. */
+static int port_parse(const char *text)
 {
 	int port = 0;
 
@@ -68,7 +72,7 @@ int cr__addr_parse_ip(const char *host, int port, cr_addr *ret_addr)
 
 	if (strlen(host) >= sizeof text)
 		return -EINVAL;
-	strcpy(text, host);
+	memcpy(text, host, strlen(host) + 1);
 	zone = strchr(text, '%');
 	if (zone) {
 		*zone++ = '\0';
@@ -112,7 +116,7 @@ int cr__target_split(const char *target, char host[CR__HOST_SIZE])
 		return -EINVAL;
 	memcpy(host, target, length);
 	host[length] = '\0';
-	return cr__port_parse(port);
+	return port_parse(port);
 }
 
 int cr_addr_parse(const char *text, cr_addr *ret_addr)
@@ -194,7 +198,8 @@ int cr_addr_port(const cr_addr *addr)
 	case AF_INET:
 		return ntohs(((const struct sockaddr_in *)(const void *)&addr->storage)->sin_port);
 	case AF_INET6:
-		return ntohs(((const struct sockaddr_in6 *)(const void *)&addr->storage)->sin6_port);
+		return ntohs(
+			((const struct sockaddr_in6 *)(const void *)&addr->storage)->sin6_port);
 	default:
 		return -EAFNOSUPPORT;
 	}
@@ -226,7 +231,8 @@ int cr_addr_equal(const cr_addr *a, const cr_addr *b)
 	case AF_INET:
 		return cr_addr_port(a) == cr_addr_port(b) &&
 		       ((const struct sockaddr_in *)(const void *)&a->storage)->sin_addr.s_addr ==
-		               ((const struct sockaddr_in *)(const void *)&b->storage)->sin_addr.s_addr;
+		               ((const struct sockaddr_in *)(const void *)&b->storage)
+		                       ->sin_addr.s_addr;
 	case AF_INET6:
 		return a6->sin6_port == b6->sin6_port && a6->sin6_scope_id == b6->sin6_scope_id &&
 		       memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) == 0;

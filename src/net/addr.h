@@ -9,9 +9,6 @@
 /* A host name (253 bytes, RFC 1035), a trailing dot, a zone, the zero. */
 enum { CR__HOST_SIZE = 288 };
 
-/* A decimal port from 0 to 65535, or -EINVAL. */
-int cr__port_parse(const char *text);
-
 /* A numeric IPv4 or IPv6 address without brackets. Returns 0 or -EINVAL. */
 int cr__addr_parse_ip(const char *host, int port, cr_addr *ret_addr);
 

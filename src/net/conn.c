@@ -17,7 +17,7 @@
 /* How long a transport may take to say goodbye when the task that closes it is cancelled. */
 #define CLOSE_GRACE cr_seconds(5)
 
-/* ------------------------------------------------------------------------ a plain descriptor --- */
+/* ----------------------------------------------------------------------- a plain descriptor --- */
 
 static ssize_t plain_read(void *state, void *buffer, size_t size)
 {
@@ -57,7 +57,10 @@ static int plain_close(void *state, int reset)
 	cr_conn *conn = state;
 	struct linger linger = {.l_onoff = 1, .l_linger = 0};
 
-	/* socket(7): with a linger time of zero, close(2) discards what is queued and sends a reset. */
+	/*
+	 * socket(7): with a linger time of zero, close(2) discards what is queued and sends a
+	 * reset.
+	 */
 	if (reset && conn->socket)
 		cr__sock_option(cr__loop_self(), conn->fd, SOL_SOCKET, SO_LINGER, &linger,
 		                sizeof linger);
@@ -103,7 +106,7 @@ static const cr_transport plain = {
 	.peer = plain_peer,
 };
 
-/* ------------------------------------------------------------------------------------- opening --- */
+/* ---------------------------------------------------------------------------------- opening --- */
 
 int cr_conn_from_transport(const cr_transport *transport, void *state, cr_conn **ret_conn)
 {
@@ -183,7 +186,7 @@ int cr_conn_pair(cr_conn *ret_conns[2])
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------- directions --- */
+/* ------------------------------------------------------------------------------- directions --- */
 
 int cr__conn_enter(cr_conn *conn, bool *direction, const char *caller)
 {
@@ -215,7 +218,7 @@ void cr_conn_cancel(cr_conn *conn)
 		conn->transport->cancel(conn->state);
 }
 
-/* ------------------------------------------------------------------------------------- closing --- */
+/* ---------------------------------------------------------------------------------- closing --- */
 
 static int conn_close(cr_conn *conn, int reset, const char *caller)
 {
@@ -251,7 +254,7 @@ void cr_conn_abort(cr_conn *conn)
 		conn_close(conn, 1, __func__);
 }
 
-/* ------------------------------------------------------------------------------------- details --- */
+/* ---------------------------------------------------------------------------------- details --- */
 
 int cr_conn_fd(const cr_conn *conn)
 {

@@ -13,13 +13,13 @@
 struct cr_conn {
 	const cr_transport *transport;
 	void *state;
-	int fd;        /* for the transport over a plain descriptor */
-	bool socket;   /* send(2) and recv(2) work on it */
-	bool reading;  /* a task is inside a reading call */
+	int fd;       /* for the transport over a plain descriptor */
+	bool socket;  /* send(2) and recv(2) work on it */
+	bool reading; /* a task is inside a reading call */
 	bool writing;
-	bool closing;  /* no call may start a further transfer */
-	int lost;      /* an error that all further reading gives: received bytes could not be kept */
-	char *buffer;  /* [start, end) was received and not yet taken */
+	bool closing; /* no call may start a further transfer */
+	int lost; /* an error that all further reading gives: received bytes could not be kept */
+	char *buffer; /* [start, end) was received and not yet taken */
 	size_t start, end, capacity;
 	struct cr__wait closer; /* parked until nobody is inside */
 	bool closer_parked;
@@ -31,7 +31,10 @@ int cr__conn_enter(cr_conn *conn, bool *direction, const char *caller);
 /* Leaves it, and lets a close go on that was waiting. Returns `result`. */
 ssize_t cr__conn_leave(cr_conn *conn, bool *direction, ssize_t result);
 
-/* A connection over a new stream socket of ours. Returns 0, or -ENOMEM with the descriptor untouched. */
+/*
+ * A connection over a new stream socket of ours. Returns 0, or -ENOMEM with the descriptor
+ * untouched.
+ */
 int cr__conn_from_socket(int fd, int family, cr_conn **ret_conn);
 
 #endif

@@ -7,15 +7,15 @@
 #include <string.h>
 
 /*
- * Reading. Plain reads go straight into the caller's memory while nothing is buffered; whatever takes
- * lines or whole messages out of the stream collects in the connection's buffer, which therefore still
- * holds what had come when such a call fails.
+ * Reading. Plain reads go straight into the caller's memory while nothing is buffered; whatever
+ * takes lines or whole messages out of the stream collects in the connection's buffer, which
+ * therefore still holds what had come when such a call fails.
  */
 
 enum {
-	CHUNK = 8192,           /* what is read at once, and the smallest buffer */
-	KEEP_MAX = 4 * CHUNK,   /* a larger buffer is given back once it is empty */
-	UNTIL_MAX = 64 * 1024,  /* cr_conn_read_until() into a buffer without a limit */
+	CHUNK = 8192,          /* what is read at once, and the smallest buffer */
+	KEEP_MAX = 4 * CHUNK,  /* a larger buffer is given back once it is empty */
+	UNTIL_MAX = 64 * 1024, /* cr_conn_read_until() into a buffer without a limit */
 };
 
 static size_t held(const cr_conn *conn)
@@ -133,7 +133,10 @@ static int exactly_buffered(cr_conn *conn, void *buffer, size_t size)
 	return 0;
 }
 
-/* A long one: straight into the caller's memory, and back into the buffer if it does not come whole. */
+/*
+ * A long one: straight into the caller's memory, and back into the buffer if it does not come
+ * whole.
+ */
 static int exactly_direct(cr_conn *conn, char *buffer, size_t size)
 {
 	size_t got = take(conn, buffer, size);
@@ -164,8 +167,8 @@ int cr_conn_read_exactly(cr_conn *conn, void *buffer, size_t size)
 }
 
 /*
- * Collects until a separator is held. Returns the length up to and including it; -ENODATA at the end of
- * the stream; -EMSGSIZE when it is not within `limit` bytes. Takes nothing out.
+ * Collects until a separator is held. Returns the length up to and including it; -ENODATA at the
+ * end of the stream; -EMSGSIZE when it is not within `limit` bytes. Takes nothing out.
  */
 static ssize_t find(cr_conn *conn, const void *separator, size_t separator_size, size_t limit)
 {

@@ -4,16 +4,15 @@
 #include <errno.h>
 
 /*
- * Writing. Nothing is buffered: a call ends when the kernel has taken everything, so that the memory that
- * waits for a slow peer is the caller's own, and a close need not flush.
+ * Writing. Nothing is buffered: a call ends when the kernel has taken everything, so that the
+ * memory that waits for a slow peer is the caller's own, and a close need not flush.
  */
 
 enum { VECTOR_CHUNK = 64 };
 
 static ssize_t transfer(cr_conn *conn, const struct iovec *vector, int count)
 {
-	ssize_t n = conn->closing ? -ECANCELED
-	                          : conn->transport->write(conn->state, vector, count);
+	ssize_t n = conn->closing ? -ECANCELED : conn->transport->write(conn->state, vector, count);
 
 	return n == 0 ? -EIO : n;
 }

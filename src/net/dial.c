@@ -15,8 +15,8 @@
 #include <string.h>
 
 /*
- * Dialling: RFC 8305. Attempts are tasks of a scope; the dialler starts the next one when 250 ms have
- * passed or the last one has failed, and the first to succeed ends the scope.
+ * Dialling: RFC 8305. Attempts are tasks of a scope; the dialler starts the next one when 250 ms
+ * have passed or the last one has failed, and the first to succeed ends the scope.
  */
 
 /* RFC 8305 section 5: "Connection Attempt Delay", recommended. */
@@ -67,7 +67,8 @@ static int weight(int error)
 	return error == 0 ? 0 : 100;
 }
 
-int cr__dial_error(int a, int b)
+/* Which of two errors of failed attempts says more to the caller. */
+static int telling(int a, int b)
 {
 	return weight(b) > weight(a) ? b : a;
 }
@@ -132,7 +133,7 @@ static int race(cr_scope *scope, struct attempt *attempts, const cr_addr *addrs,
 		if (ended && ended->fd >= 0)
 			return ended->fd;
 		if (cr_task_result(task, &r) == 0)
-			error = cr__dial_error(error, r);
+			error = telling(error, r);
 	}
 	return error;
 }

@@ -2,14 +2,14 @@
 #ifndef CR__NET_DIAL_H
 #define CR__NET_DIAL_H
 
-/* The order and the outcome of several attempts to connect. */
+/* The order of several attempts to connect. */
 
 #include <corail/net.h>
 
-/* Reorders addresses so that the families alternate, beginning with that of the first (RFC 8305, 4). */
+/*
+ * Reorders addresses so that the families alternate, beginning with that of the first (RFC 8305,
+ * 4).
+ */
 void cr__dial_interleave(cr_addr *addrs, size_t count);
-
-/* Which of two errors of failed attempts says more to the caller. */
-int cr__dial_error(int a, int b);
 
 #endif

@@ -126,7 +126,7 @@ void cr__dns_cache_put(struct cr__dns_cache *cache, const char *name, int family
 	entry->expires = cr__nsec_add(now, cr_seconds(ttl));
 	memcpy(entry->addresses, answer->addresses, size);
 	text = (char *)entry->addresses + size;
-	strcpy(text, name);
+	memcpy(text, name, strlen(name) + 1);
 	entry->name = text;
 	cr__list_push_front(bucket_of(cache, name, family), &entry->bucket);
 	cr__list_push_front(&cache->recent, &entry->recent);

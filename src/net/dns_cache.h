@@ -27,13 +27,17 @@ struct cr__dns_cache {
 void cr__dns_cache_init(struct cr__dns_cache *cache);
 void cr__dns_cache_empty(struct cr__dns_cache *cache);
 
-/* Writes up to `count` addresses. Returns how many, the remembered error, or 0 when nothing is known. */
+/*
+ * Writes up to `count` addresses. Returns how many, the remembered error, or 0 when nothing is
+ * known.
+ */
 int cr__dns_cache_get(struct cr__dns_cache *cache, const char *name, int family, cr_nsec now,
                       cr_dns_address *addresses, size_t count);
 
 /*
- * Remembers an answer, for the shortest TTL of its addresses and at most a day, or, for a name that does
- * not exist, for five seconds. Other errors are not remembered. Without memory it does nothing.
+ * Remembers an answer, for the shortest TTL of its addresses and at most a day, or, for a name that
+ * does not exist, for five seconds. Other errors are not remembered. Without memory it does
+ * nothing.
  */
 void cr__dns_cache_put(struct cr__dns_cache *cache, const char *name, int family, cr_nsec now,
                        const struct cr__dns_answer *answer);

@@ -53,7 +53,8 @@ int cr__dns_channel_open(const struct cr__dns_settings *settings, cr_poller *pol
                          struct cr__dns_channel **ret_channel)
 {
 	struct cr__dns_channel *channel = cr__alloc_zero(1, sizeof *channel);
-	struct ares_options options = {.sock_state_cb = socket_changed, .sock_state_cb_data = channel};
+	struct ares_options options = {.sock_state_cb = socket_changed,
+	                               .sock_state_cb_data = channel};
 	int mask = ARES_OPT_SOCK_STATE_CB, status;
 	ares_channel ares;
 
@@ -61,9 +62,10 @@ int cr__dns_channel_open(const struct cr__dns_settings *settings, cr_poller *pol
 		return -ENOMEM;
 	channel->poller = poller;
 	if (settings->timeout > 0) {
-		options.timeout = settings->timeout < cr_seconds(3600)
-		                          ? (int)((settings->timeout + cr_millis(1) - 1) / cr_millis(1))
-		                          : 3600 * 1000;
+		options.timeout =
+			settings->timeout < cr_seconds(3600)
+				? (int)((settings->timeout + cr_millis(1) - 1) / cr_millis(1))
+				: 3600 * 1000;
 		mask |= ARES_OPT_TIMEOUTMS;
 	}
 	if (settings->try_count > 0) {
@@ -91,7 +93,7 @@ void cr__dns_channel_close(struct cr__dns_channel *channel)
 	cr__free(channel);
 }
 
-/* ------------------------------------------------------------------------------------- queries --- */
+/* ---------------------------------------------------------------------------------- queries --- */
 
 struct query {
 	void (*ended)(void *arg, const struct cr__dns_answer *answer);

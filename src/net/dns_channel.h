@@ -3,8 +3,8 @@
 #define CR__NET_DNS_CHANNEL_H
 
 /*
- * c-ares, wrapped: a channel knows servers and has queries under way. Everything here runs on the loop's
- * stack: c-ares is never entered from a task, and never from its own callbacks.
+ * c-ares, wrapped: a channel knows servers and has queries under way. Everything here runs on the
+ * loop's stack: c-ares is never entered from a task, and never from its own callbacks.
  */
 
 #include "net/dns_cache.h"
@@ -36,12 +36,16 @@ int cr__dns_channel_open(const struct cr__dns_settings *settings, cr_poller *pol
 void cr__dns_channel_close(struct cr__dns_channel *channel);
 
 /*
- * Asks. ended(arg, answer) is called once: now, in cr__dns_channel_process(), _cancel() or _close().
+ * Asks. ended(arg, answer) is called once: now, in cr__dns_channel_process(), _cancel() or
+ * _close().
  */
 void cr__dns_channel_ask(struct cr__dns_channel *channel, const char *name, int family,
                          void (*ended)(void *arg, const struct cr__dns_answer *answer), void *arg);
 
-/* Handles what a socket is ready for (its poll events), or, without a descriptor (-1), what is late. */
+/*
+ * Handles what a socket is ready for (its poll events), or, without a descriptor (-1), what is
+ * late.
+ */
 void cr__dns_channel_process(struct cr__dns_channel *channel, int fd, int events);
 
 /* Ends all queries under way with -ECANCELED. */

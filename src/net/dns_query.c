@@ -12,9 +12,9 @@
 #include <string.h>
 
 /*
- * Lookups. Tasks that ask for the same name share a flight. Starting one, ending one, and everything that
- * sockets and time bring, happens in tick(), on the loop's stack, which a timer calls: at once when there
- * is something to do, else when a query is late.
+ * Lookups. Tasks that ask for the same name share a flight. Starting one, ending one, and
+ * everything that sockets and time bring, happens in tick(), on the loop's stack, which a timer
+ * calls: at once when there is something to do, else when a query is late.
  */
 
 struct resolver {
@@ -23,9 +23,10 @@ struct resolver {
 	cr_nsec timer_when;
 	cr_poller *poller;
 	struct cr__dns_settings settings;
-	struct cr__list channels; /* struct cr__dns_channel; the first one is in use unless retired */
-	struct cr__list pending;  /* struct flight: to be started */
-	struct cr__list flights;  /* struct flight: under way */
+	struct cr__list
+		channels; /* struct cr__dns_channel; the first one is in use unless retired */
+	struct cr__list pending; /* struct flight: to be started */
+	struct cr__list flights; /* struct flight: under way */
 	struct cr__dns_cache cache;
 };
 
@@ -49,7 +50,7 @@ struct waiter {
 
 static const char resolver_key;
 
-/* --------------------------------------------------------------------------------------- time --- */
+/* ------------------------------------------------------------------------------------- time --- */
 
 static void waiter_end(struct waiter *waiter, int status)
 {
@@ -102,7 +103,7 @@ static void sockets_ready(cr_poller *poller)
 	tick_now(poller->notify_arg);
 }
 
-/* ------------------------------------------------------------------------------------- flights --- */
+/* ---------------------------------------------------------------------------------- flights --- */
 
 static void flight_free(struct flight *flight)
 {
@@ -117,8 +118,7 @@ static void waiter_answer(struct waiter *waiter, const struct cr__dns_answer *an
 	if (n > 0 && (size_t)n > waiter->count)
 		n = (int)waiter->count;
 	if (n > 0)
-		memcpy(waiter->addresses, answer->addresses,
-		       (size_t)n * sizeof *waiter->addresses);
+		memcpy(waiter->addresses, answer->addresses, (size_t)n * sizeof *waiter->addresses);
 	waiter_end(waiter, n);
 }
 
@@ -157,8 +157,7 @@ static int channel_current(struct resolver *resolver, struct cr__dns_channel **r
 static void flight_start(struct resolver *resolver, struct flight *flight)
 {
 	struct cr__dns_channel *channel;
-	int r = cr__list_empty(&flight->waiters) ? -ECANCELED
-	                                         : channel_current(resolver, &channel);
+	int r = cr__list_empty(&flight->waiters) ? -ECANCELED : channel_current(resolver, &channel);
 
 	if (r < 0) {
 		flight_fail(flight, r);
@@ -173,7 +172,7 @@ static void flight_start(struct resolver *resolver, struct flight *flight)
 	cr__dns_channel_ask(channel, flight->name, flight->family, flight_ended, flight);
 }
 
-/* ---------------------------------------------------------------------------------------- tick --- */
+/* ------------------------------------------------------------------------------------- tick --- */
 
 static void sockets_process(struct resolver *resolver)
 {
@@ -224,7 +223,7 @@ static void tick(struct cr__timer *timer)
 		tick_at(resolver, cr__nsec_add(cr__loop_now(resolver->loop), timeout));
 }
 
-/* ------------------------------------------------------------------------------------ resolver --- */
+/* --------------------------------------------------------------------------------- resolver --- */
 
 static void resolver_destroy(void *object)
 {
@@ -264,7 +263,7 @@ static int resolver_new(struct cr__loop *loop, struct resolver **ret_resolver)
 		resolver->poller->notify_arg = resolver;
 		r = cr__loop_attach(loop, &resolver_key, resolver, resolver_destroy);
 		if (r < 0)
-			cr_poller_close(resolver->poller);
+			cr__poller_free(resolver->poller);
 	}
 	if (r < 0) {
 		cr__free(resolver);
@@ -343,7 +342,7 @@ void cr__dns_cache_clear(struct cr__loop *loop)
 		cr__dns_cache_empty(&resolver->cache);
 }
 
-/* ------------------------------------------------------------------------------------- lookups --- */
+/* ---------------------------------------------------------------------------------- lookups --- */
 
 static enum cr__abort waiter_abort(struct cr__wait *wait)
 {
@@ -380,7 +379,7 @@ static struct flight *flight_new(struct resolver *resolver, const char *name, in
 	flight->resolver = resolver;
 	flight->channel = NULL;
 	flight->family = family;
-	strcpy(flight->name, name);
+	memcpy(flight->name, name, strlen(name) + 1);
 	cr__list_init(&flight->waiters);
 	cr__list_push_back(&resolver->pending, &flight->link);
 	return flight;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include "net/listener.h"
 #include "net/addr.h"
 #include "net/conn.h"
-#include "net/listener.h"
 
 #include <corail/dns.h>
 #include <corail/io.h>
@@ -22,7 +22,7 @@
 
 enum { BACKLOG = 4096 };
 
-/* -------------------------------------------------------------------------------------- target --- */
+/* ----------------------------------------------------------------------------------- target --- */
 
 static int target_resolve(const char *target, cr_addr *ret_addr)
 {
@@ -46,7 +46,7 @@ static int target_resolve(const char *target, cr_addr *ret_addr)
 	return cr_addr_port_set(ret_addr, port);
 }
 
-/* -------------------------------------------------------------------------- Unix socket files --- */
+/* ------------------------------------------------------------------------ Unix socket files --- */
 
 static const char *file_path(const cr_addr *addr)
 {
@@ -56,8 +56,8 @@ static const char *file_path(const cr_addr *addr)
 }
 
 /*
- * Whether the file at a path is a socket that nobody listens on: connect(2) refuses. Such a file is left
- * by a server that was killed.
+ * Whether the file at a path is a socket that nobody listens on: connect(2) refuses. Such a file is
+ * left by a server that was killed.
  */
 static bool file_stale(struct cr__loop *loop, const cr_addr *addr)
 {
@@ -85,7 +85,9 @@ static int bind_addr(struct cr__loop *loop, int fd, const cr_addr *addr)
 	return cr__sock_bind(loop, fd, name, addr->length);
 }
 
-/* Remembers which file is ours: another server may have put its own there by the time of the close. */
+/*
+ * Remembers which file is ours: another server may have put its own there by the time of the close.
+ */
 static void file_remember(cr_listener *listener)
 {
 	struct stat status;
@@ -106,7 +108,7 @@ static void file_remove(const cr_listener *listener)
 		unlink(file_path(&listener->addr));
 }
 
-/* ------------------------------------------------------------------------------------- opening --- */
+/* ---------------------------------------------------------------------------------- opening --- */
 
 static int option_on(struct cr__loop *loop, int fd, int level, int name, int value)
 {
@@ -180,11 +182,12 @@ int cr_listener_open(const char *target, const cr_listener_options *options,
 	return r;
 }
 
-/* ----------------------------------------------------------------------------------- accepting --- */
+/* -------------------------------------------------------------------------------- accepting --- */
 
 /*
- * No descriptor or no memory is left in the process or the machine: the client waits in the backlog. There
- * is no event that says when this is over, so the listener looks again after a pause.
+ * No descriptor or no memory is left in the process or the machine: the client waits in the
+ * backlog. There is no event that says when this is over, so the listener looks again after a
+ * pause.
  */
 static bool exhausted(int error)
 {
@@ -192,8 +195,8 @@ static bool exhausted(int error)
 }
 
 /*
- * This client is gone, or its network is; the next may be well. accept(2): network errors of the new
- * socket are to be treated as a retry.
+ * This client is gone, or its network is; the next may be well. accept(2): network errors of the
+ * new socket are to be treated as a retry.
  */
 static bool client_failed(int error)
 {

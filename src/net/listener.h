@@ -13,9 +13,10 @@
 struct cr_listener {
 	int fd;
 	int family;
-	bool accepting;      /* a task is inside cr_listener_accept() */
+	bool accepting; /* a task is inside cr_listener_accept() */
 	bool closing;
-	bool *server_closed; /* in the frame of a cr_listener_serve(): told when the listener has gone */
+	bool *server_closed; /* in the frame of a cr_listener_serve(): told when the listener has
+	                        gone */
 	bool has_file;       /* a Unix socket file of ours, to be removed */
 	dev_t file_device;
 	ino_t file_inode;

@@ -11,8 +11,9 @@
 #include <string.h>
 
 /*
- * Names that need no asking: numeric addresses, localhost, and the table that the program fills itself.
- * The rest goes to the resolver, if this library was built with one and the backend has a network.
+ * Names that need no asking: numeric addresses, localhost, and the table that the program fills
+ * itself. The rest goes to the resolver, if this library was built with one and the backend has a
+ * network.
  */
 
 enum { NAME_MAX_BYTES = 253, LABEL_MAX_BYTES = 63, TABLE_ADDRS_MAX = 16 };
@@ -74,8 +75,8 @@ static struct host *host_find(const struct table *table, const char *name)
 }
 
 /*
- * Checks a name against RFC 1035 section 2.3.4 (lengths) and RFC 1123 section 2.1 (letters; "_" is in use
- * too) and copies it in lower case, without the final dot.
+ * Checks a name against RFC 1035 section 2.3.4 (lengths) and RFC 1123 section 2.1 (letters; "_" is
+ * in use too) and copies it in lower case, without the final dot.
  */
 static int name_normalize(const char *host, char name[CR__HOST_SIZE])
 {
@@ -103,7 +104,9 @@ static int name_normalize(const char *host, char name[CR__HOST_SIZE])
 	return 0;
 }
 
-/* Writes those of a set of addresses that fit. Returns how many, or -CORAIL_E_DNS_NODATA for none. */
+/*
+ * Writes those of a set of addresses that fit. Returns how many, or -CORAIL_E_DNS_NODATA for none.
+ */
 static int answer(const cr_addr *addrs, size_t addr_count, int family, cr_dns_address *addresses,
                   size_t count)
 {
@@ -115,7 +118,9 @@ static int answer(const cr_addr *addrs, size_t addr_count, int family, cr_dns_ad
 	return n > 0 ? (int)n : -CORAIL_E_DNS_NODATA;
 }
 
-/* RFC 6761 section 6.3: "localhost" and all names below it are this machine, and never asked for. */
+/*
+ * RFC 6761 section 6.3: "localhost" and all names below it are this machine, and never asked for.
+ */
 static int is_localhost(const char *name)
 {
 	static const char suffix[] = ".localhost";
@@ -217,7 +222,7 @@ int cr_dns_host_set(const char *host, const char *addresses)
 			return r;
 		}
 		entry->count = (size_t)r;
-		strcpy(entry->name, name);
+		memcpy(entry->name, name, strlen(name) + 1);
 	}
 	old = host_find(table, name);
 	if (old) {

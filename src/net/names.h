@@ -2,7 +2,9 @@
 #ifndef CR__NET_NAMES_H
 #define CR__NET_NAMES_H
 
-/* What the two halves of name resolution share: what is known without asking, and asking (c-ares). */
+/*
+ * What the two halves of name resolution share: what is known without asking, and asking (c-ares).
+ */
 
 #include <corail/dns.h>
 
@@ -14,8 +16,8 @@
 struct cr__loop;
 
 /*
- * Answers from the cache, or asks the hosts file and the name servers. `name` is a valid name in lower
- * case. As cr_dns_lookup().
+ * Answers from the cache, or asks the hosts file and the name servers. `name` is a valid name in
+ * lower case. As cr_dns_lookup().
  */
 int cr__dns_query(struct cr__loop *loop, const char *name, int family, cr_dns_address *addresses,
                   size_t count);

@@ -35,7 +35,9 @@ static int room_wait(cr_scope *scope, size_t count_max)
 	return 0;
 }
 
-/* A handler for which there is no memory costs its client the connection, not the server its life. */
+/*
+ * A handler for which there is no memory costs its client the connection, not the server its life.
+ */
 static void client_spawn(cr_scope *scope, const cr_spawn_options *options, struct client *client)
 {
 	cr_task task = cr_spawn_copy_with(options, scope, client_run, client);
@@ -44,14 +46,15 @@ static void client_spawn(cr_scope *scope, const cr_spawn_options *options, struc
 		cr_conn_close(client->conn);
 }
 
-/* Accepts and spawns until the caller is cancelled or the listener closed. Returns why it stopped. */
+/*
+ * Accepts and spawns until the caller is cancelled or the listener closed. Returns why it stopped.
+ */
 static int clients_accept(cr_listener *listener, const cr_serve_options *options, cr_scope *scope,
                           struct client *client, const bool *closed)
 {
 	const cr_spawn_options spawn = {options->name ? options->name : "serve",
 	                                options->stack_size_bytes};
-	const size_t count_max =
-		options->conn_count_max ? options->conn_count_max : CONN_COUNT_MAX;
+	const size_t count_max = options->conn_count_max ? options->conn_count_max : CONN_COUNT_MAX;
 
 	for (;;) {
 		int r = room_wait(scope, count_max);

@@ -97,7 +97,9 @@ static int until_limited(int *unused)
 	return 0;
 }
 
-/* Without a limit of the buffer's own, 64 KiB without a separator are an error that loses nothing. */
+/*
+ * Without a limit of the buffer's own, 64 KiB without a separator are an error that loses nothing.
+ */
 static int until_default_limit(int *unused)
 {
 	enum { SIZE = 100 * 1000 };

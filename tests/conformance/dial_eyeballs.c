@@ -17,7 +17,8 @@ static cr_addr addr(const char *text)
 /* What a connect to that address will do in the simulator. */
 static void rule(const cr_addr *a, cr_nsec delay, int error)
 {
-	CHECK_EQ(cr_sim_connect_rule((const struct sockaddr *)&a->storage, a->length, delay, error), 0);
+	CHECK_EQ(cr_sim_connect_rule((const struct sockaddr *)&a->storage, a->length, delay, error),
+	         0);
 }
 
 /* A listener, and the address to reach it by. */

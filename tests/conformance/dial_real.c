@@ -29,8 +29,9 @@ static int refused(int *unused)
 
 static int bad_targets(int *unused)
 {
-	const char *const bad[] = {"", "host", "host:", ":", "host:http", "host:99999", "a:b:1",
-	                           "[::1]", "[::1]80", "[::1:80", "unix:", "127.0.0.1:-1"};
+	const char *const bad[] = {"",          "host",       "host:", ":",
+	                           "host:http", "host:99999", "a:b:1", "[::1]",
+	                           "[::1]80",   "[::1:80",    "unix:", "127.0.0.1:-1"};
 	cr_conn *conn;
 
 	(void)unused;

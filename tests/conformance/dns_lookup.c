@@ -165,7 +165,9 @@ static int ask(struct asker *a)
 	return 0;
 }
 
-/* Ten ask for the same name at once: one query. Those who are cancelled do no harm to the others. */
+/*
+ * Ten ask for the same name at once: one query. Those who are cancelled do no harm to the others.
+ */
 WITH_SERVER(single_flight)
 {
 	struct asker askers[10];
@@ -189,8 +191,8 @@ WITH_SERVER(single_flight)
 /* Different names are asked for together. */
 WITH_SERVER(together)
 {
-	struct asker askers[4] = {{"slow.a.test", 0}, {"slow.b.test", 0}, {"slow.c.test", 0},
-	                          {"www.test", 0}};
+	struct asker askers[4] = {
+		{"slow.a.test", 0}, {"slow.b.test", 0}, {"slow.c.test", 0}, {"www.test", 0}};
 	cr_nsec start = cr_now();
 
 	CORAIL_SCOPE(scope);

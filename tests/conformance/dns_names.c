@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Names that need no server: numeric, localhost, the program's own table; and names that are none. */
+/*
+ * Names that need no server: numeric, localhost, the program's own table; and names that are none.
+ */
 #include "in_task.h"
 
 #include <netinet/in.h>
@@ -53,7 +55,8 @@ static int table(int *unused)
 static int bad(int *unused)
 {
 	cr_dns_address found[8];
-	const char *const names[] = {"", ".", "..", "a..b", ".a", "a b", "a/b", "caf\xc3\xa9", "a:1"};
+	const char *const names[] = {"",    ".",   "..",          "a..b", ".a",
+	                             "a b", "a/b", "caf\xc3\xa9", "a:1"};
 	char label[70], name[300];
 
 	(void)unused;

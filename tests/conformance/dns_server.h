@@ -3,8 +3,9 @@
 #define CORAIL_TESTS_DNS_SERVER_H
 
 /*
- * A name server of a few lines, on UDP and TCP of the loopback, in tasks of the loop under test. What it
- * does depends on the first label of the name that it is asked for (RFC 1035 section 4 for the format).
+ * A name server of a few lines, on UDP and TCP of the loopback, in tasks of the loop under test.
+ * What it does depends on the first label of the name that it is asked for (RFC 1035 section 4 for
+ * the format).
  */
 
 #include "in_task.h"
@@ -58,9 +59,18 @@ static int dns_parse(const struct dns_query *q, char name[256], int *ret_type, s
 /* Appends a record about the name of the question. */
 static size_t dns_record(unsigned char *p, int type, unsigned ttl, const void *data, size_t size)
 {
-	const unsigned char head[] = {0xc0, 12, 0, (unsigned char)type, 0, 1, 0, 0,
-	                              (unsigned char)(ttl >> 8), (unsigned char)ttl,
-	                              0, (unsigned char)size};
+	const unsigned char head[] = {0xc0,
+	                              12,
+	                              0,
+	                              (unsigned char)type,
+	                              0,
+	                              1,
+	                              0,
+	                              0,
+	                              (unsigned char)(ttl >> 8),
+	                              (unsigned char)ttl,
+	                              0,
+	                              (unsigned char)size};
 
 	memcpy(p, head, sizeof head);
 	memcpy(p + sizeof head, data, size);

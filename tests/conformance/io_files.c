@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors of the operating system, opened by anybody: pipes, files, eventfds, datagram sockets. */
+/*
+ * Descriptors of the operating system, opened by anybody: pipes, files, eventfds, datagram sockets.
+ */
 #include "in_task.h"
 
 #include <fcntl.h>
@@ -164,7 +166,8 @@ static int counters(int *unused)
 
 static int datagrams(int *unused)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, from;
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
+			   from;
 	socklen_t length = sizeof a;
 	char data[16] = {0};
 	struct iovec one = {data, sizeof data};
@@ -214,7 +217,10 @@ static int foreign_listener(int *unused)
 	return 0;
 }
 
-/* A library closes its own descriptor after cr_fd_forget(); the number comes back as something else. */
+/*
+ * A library closes its own descriptor after cr_fd_forget(); the number comes back as something
+ * else.
+ */
 static int forgotten(int *unused)
 {
 	struct user u = {.result = 1};

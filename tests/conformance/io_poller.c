@@ -192,8 +192,8 @@ static int idles(int *unused)
 }
 
 /*
- * The owner removes a descriptor that is being waited for and closes it at once, as callback libraries
- * do, and the number comes back as another file, is added again, and used by tasks.
+ * The owner removes a descriptor that is being waited for and closes it at once, as callback
+ * libraries do, and the number comes back as another file, is added again, and used by tasks.
  */
 static int number_reused(int *unused)
 {

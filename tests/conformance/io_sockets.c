@@ -157,7 +157,10 @@ static int write_all_suspends(int *unused)
 	return 0;
 }
 
-/* cr_fd_close() ends a reader and a writer of several steps, and the number is never used again by them. */
+/*
+ * cr_fd_close() ends a reader and a writer of several steps, and the number is never used again by
+ * them.
+ */
 static int close_ends(int *unused)
 {
 	enum { SIZE = 3 * 1000 * 1000 };

@@ -163,8 +163,8 @@ static int deadline(int *unused)
 }
 
 /*
- * Accepts that are cancelled at about the moment when a client comes: it is either served or still in the
- * backlog, never lost. The descriptor count of the harness sees what is dropped.
+ * Accepts that are cancelled at about the moment when a client comes: it is either served or still
+ * in the backlog, never lost. The descriptor count of the harness sees what is dropped.
  */
 static int cancelled_accept_loses_nothing(int *unused)
 {

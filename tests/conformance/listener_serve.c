@@ -62,7 +62,9 @@ static int ask(struct server *s)
 	return 0;
 }
 
-/* Twenty clients, three at once; a handler's failure is its own. Closing lets those who run finish. */
+/*
+ * Twenty clients, three at once; a handler's failure is its own. Closing lets those who run finish.
+ */
 static int bounded(int *unused)
 {
 	struct server s = {.options = {.conn_count_max = 3}, .fail = -EIO};

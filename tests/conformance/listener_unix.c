@@ -21,7 +21,7 @@ static void leave_stale(void)
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	strcpy(un.sun_path, path);
+	snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
 	CHECK_EQ(bind(fd, (struct sockaddr *)&un, sizeof un), 0);
 	CHECK_EQ(close(fd), 0);
 }
