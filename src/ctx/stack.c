@@ -13,7 +13,7 @@ enum {
 	PAGE = 4096,
 	CARVE = 64,         /* stacks carved, guarded and touched together */
 	WARM_MAX = 4096,    /* free stacks of a class whose pages are kept */
-	TOUCHED_KEEP = 4 * PAGE, /* a pooled stack that used more gives the rest back when it is sampled */
+	TOUCHED_KEEP = 4 * PAGE, /* stacks that used more give it back: cr__stack_tidy() */
 };
 
 /* Address space is free, so arenas are large; where it is limited (RLIMIT_AS), they get smaller. */
@@ -217,6 +217,20 @@ static void give_pages_back(const struct cr__stack *stack, bool all)
 	madvise(stack->base + guard, cr__stack_size(stack->class) - guard - keep, MADV_DONTNEED);
 }
 
+/*
+ * Stacks that came back since the last look, when the sampled one was used deeply: most likely they
+ * were too. The caller may still run on the last of them, which is therefore left alone.
+ */
+static void trim_recent(struct cr__stack_class *c)
+{
+	size_t last = c->count - 1, first = c->cold;
+
+	if (last > CR__STACK_TIDY_EVERY && last - CR__STACK_TIDY_EVERY > first)
+		first = last - CR__STACK_TIDY_EVERY;
+	for (size_t i = first; i < last; i++)
+		give_pages_back(&c->free[i], false);
+}
+
 void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack)
 {
 	struct cr__stack_class *c = &pool->class[stack->class];
@@ -224,13 +238,8 @@ void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack)
 
 	if (touched > pool->high_water)
 		pool->high_water = touched;
-	/* The caller may still run on this very stack: only its neighbours in the pool are trimmed. */
-	if (c->count >= 2 && c->count - 2 >= c->cold) {
-		const struct cr__stack *other = &c->free[c->count - 2];
-
-		if (cr__stack_touched(other) > TOUCHED_KEEP)
-			give_pages_back(other, false);
-	}
+	if (touched > TOUCHED_KEEP)
+		trim_recent(c);
 	while (c->count - c->cold > WARM_MAX + 1)
 		give_pages_back(&c->free[c->cold++], true);
 }
