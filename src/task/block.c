@@ -9,8 +9,9 @@
 enum { COUNT_MAX = 1 << CR__INDEX_BITS, COMMIT_STEP = 1024 };
 
 /*
- * The limit is one of living tasks; ended ones keep their blocks while their results may be asked for. So
- * address space is reserved for as many as handles can name, or for less where it is limited (RLIMIT_AS).
+ * The limit is one of living tasks; ended ones keep their blocks while their results may be asked
+ * for. So address space is reserved for as many as handles can name, or for less where it is limited
+ * (RLIMIT_AS).
  */
 int cr__blocks_init(struct cr__sched *s, size_t count_max)
 {
