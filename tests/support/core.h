@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CORAIL_TESTS_SUPPORT_CORE_H
+#define CORAIL_TESTS_SUPPORT_CORE_H
+
+/*
+ * Tests whose body is a task: TEST(name) { ...; return 0; }, run by RUN_TASK(name) on a loop of its
+ * own, with a check that no descriptor is left over. And what such tests share: a log of what
+ * happened in which order, and a check of durations that is exact where time is virtual.
+ */
+
+#include "test.h"
+
+#include <corail/loop.h>
+#include <corail/task.h>
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#define TEST(name) static int name(__attribute__((unused)) void *unused)
+
+#define RUN_TASK(fn) core_run_task(#fn, fn, NULL)
+#define RUN_TASK_WITH(options, fn) core_run_task(#fn, fn, (options))
+
+static char core_log[8192];
+static size_t core_log_size;
+
+__attribute__((unused)) static void core_log_clear(void)
+{
+	core_log_size = 0;
+	core_log[0] = '\0';
+}
+
+__attribute__((unused)) static void core_run_task(const char *name, int (*fn)(void *unused),
+                                                  const cr_options *options)
+{
+	const char *only = getenv("TEST_ONLY");
+	void *nothing = NULL;
+	int fds;
+
+	if (only && !strstr(name, only))
+		return;
+	printf("- %s\n", name);
+	fflush(stdout);
+	core_log_clear();
+	fds = test_open_fds();
+	CHECK_EQ(cr_run_with(options, fn, nothing), 0);
+	CHECK_EQ(test_open_fds(), fds);
+	test_count++;
+}
+
+/* Appends a word to the log: CHECK_STR(core_log, "a0 b0 a1"). */
+__attribute__((unused, format(printf, 1, 2))) static void note(const char *format, ...)
+{
+	va_list args;
+	int size;
+
+	if (core_log_size)
+		core_log[core_log_size++] = ' ';
+	va_start(args, format);
+	size = vsnprintf(core_log + core_log_size, sizeof core_log - core_log_size - 1, format,
+	                 args);
+	va_end(args);
+	CHECK(size >= 0 && core_log_size + (size_t)size < sizeof core_log - 2);
+	core_log_size += (size_t)size;
+}
+
+__attribute__((unused)) static bool on_sim(void)
+{
+	const char *backend = cr_loop_backend();
+
+	return backend && strcmp(backend, "sim") == 0;
+}
+
+/*
+ * That `duration` has passed since `start`: exactly so where time is virtual; elsewhere never less,
+ * and not so much more that something else must have ended the wait.
+ */
+#define CHECK_ELAPSED(start, duration) core_check_elapsed(__FILE__, __LINE__, (start), (duration))
+
+__attribute__((unused)) static void core_check_elapsed(const char *file, int line, cr_nsec start,
+                                                       cr_nsec duration)
+{
+	const cr_nsec patience = cr_seconds(20);
+	cr_nsec took = cr_now() - start;
+
+	if (on_sim())
+		test_compare(file, line, TEST_EQ, "elapsed == expected", took, duration);
+	test_compare(file, line, TEST_GE, "elapsed >= expected", took, duration);
+	test_compare(file, line, TEST_LT, "elapsed < expected + 20 s", took, duration + patience);
+}
+
+/* A task that sleeps for so long and gives the result it was told. */
+struct nap {
+	cr_nsec duration;
+	int result;
+	int seen; /* what cr_sleep() returned */
+};
+
+__attribute__((unused)) static int nap(struct nap *n)
+{
+	n->seen = cr_sleep(n->duration);
+	return n->seen < 0 ? n->seen : n->result;
+}
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* Control blocks and the handles that name them. */
+
+#include "support/test.h"
+
+#include "base/alloc.h"
+#include "task/sched.h"
+
+static struct cr__sched *sched;
+
+static void begin(size_t count_max)
+{
+	sched = cr__alloc_zero(1, sizeof *sched);
+	CHECK(sched != NULL);
+	CHECK_EQ(cr__blocks_init(sched, count_max), 0);
+	sched->handle_bits = 0x5au << CR__INDEX_BITS;
+}
+
+static void end(void)
+{
+	cr__blocks_destroy(sched);
+	cr__free(sched);
+}
+
+static struct cr__task *take(void)
+{
+	int error = 0;
+	struct cr__task *task = cr__block_take(sched, &error);
+
+	CHECK(task != NULL);
+	CHECK_EQ(error, 0);
+	sched->alive++;
+	return task;
+}
+
+static void give(struct cr__task *task)
+{
+	sched->alive--;
+	cr__block_give(sched, task);
+}
+
+static int error_of(cr_task handle)
+{
+	int error = 0;
+
+	CHECK(cr__task_find(sched, handle, &error) == NULL);
+	return error;
+}
+
+static void handles_find_their_blocks(void)
+{
+	struct cr__task *tasks[3000];
+	int error;
+
+	begin(0);
+	for (int i = 0; i < 3000; i++) {
+		tasks[i] = take();
+		CHECK_GT(cr__task_handle(sched, tasks[i]).id, 0);
+	}
+	for (int i = 0; i < 3000; i++)
+		CHECK(cr__task_find(sched, cr__task_handle(sched, tasks[i]), &error) == tasks[i]);
+	end();
+}
+
+static void a_block_that_was_given_back_is_stale(void)
+{
+	struct cr__task *task, *again;
+	cr_task first, second;
+	int error;
+
+	begin(0);
+	task = take();
+	first = cr__task_handle(sched, task);
+	give(task);
+	CHECK_EQ(error_of(first), -ESRCH);
+	again = take();
+	CHECK(again == task);
+	second = cr__task_handle(sched, again);
+	CHECK_NE(first.id, second.id);
+	CHECK_EQ(error_of(first), -ESRCH);
+	CHECK(cr__task_find(sched, second, &error) == task);
+	end();
+}
+
+static void the_generation_wraps_without_a_zero(void)
+{
+	struct cr__task *task;
+	cr_task last;
+
+	begin(0);
+	task = take();
+	task->generation = INT32_MAX;
+	last = cr__task_handle(sched, task);
+	CHECK_GT(last.id, 0);
+	give(task);
+	CHECK_GT(task->generation, 0);
+	CHECK_EQ(error_of(last), -ESRCH);
+	CHECK_GT(cr__task_handle(sched, take()).id, 0);
+	end();
+}
+
+static void nonsense_is_stale(void)
+{
+	struct cr__task *task;
+	cr_task handle;
+
+	begin(0);
+	task = take();
+	handle = cr__task_handle(sched, task);
+	CHECK_EQ(error_of((cr_task){0}), -ESRCH);
+	CHECK_EQ(error_of((cr_task){-ENOMEM}), -ENOMEM);
+	CHECK_EQ(error_of((cr_task){-EAGAIN}), -EAGAIN);
+	CHECK_EQ(error_of((cr_task){INT64_MAX}), -ESRCH);
+	CHECK_EQ(error_of((cr_task){handle.id + 1}), -ESRCH);
+	CHECK_EQ(error_of((cr_task){handle.id - 1}), -ESRCH);
+	CHECK_EQ(error_of((cr_task){handle.id & UINT32_MAX}), -ESRCH);
+	/* The same block of another loop. */
+	CHECK_EQ(error_of((cr_task){handle.id ^ (int64_t)1 << CR__INDEX_BITS}), -ESRCH);
+	int error = 0;
+	CHECK(cr__task_find(NULL, handle, &error) == NULL);
+	CHECK_EQ(error, -ESRCH);
+	end();
+}
+
+static void no_more_tasks_than_the_limit(void)
+{
+	struct cr__task *tasks[10];
+	int error = 0;
+
+	begin(10);
+	for (int i = 0; i < 10; i++)
+		tasks[i] = take();
+	CHECK(cr__block_take(sched, &error) == NULL);
+	CHECK_EQ(error, -EAGAIN);
+	give(tasks[3]);
+	CHECK(take() == tasks[3]);
+	CHECK(cr__block_take(sched, &error) == NULL);
+	CHECK_EQ(error, -EAGAIN);
+	end();
+}
+
+/* A task that has ended does not count as alive, but its block is kept for whoever asks for the
+ * result. */
+static void the_limit_counts_the_living_only(void)
+{
+	begin(10);
+	for (int i = 0; i < 5000; i++) {
+		take();
+		sched->alive--;
+	}
+	end();
+}
+
+static void no_memory_is_told_and_survived(void)
+{
+	struct cr__task *task = NULL;
+	int error = 0, taken = 0;
+
+	begin(0);
+	cr__alloc_fail_at(1);
+	CHECK(cr__block_take(sched, &error) == NULL);
+	CHECK_EQ(error, -ENOMEM);
+	cr__alloc_fail_at(0);
+	task = take();
+	cr__alloc_fail_at(1);
+	while (cr__block_take(sched, &error))
+		taken++;
+	CHECK_EQ(error, -ENOMEM);
+	CHECK_GT(taken, 500);
+	cr__alloc_fail_at(0);
+	error = 0;
+	CHECK(cr__task_find(sched, cr__task_handle(sched, task), &error) == task);
+	take();
+	end();
+	sched = cr__alloc_zero(1, sizeof *sched);
+	cr__alloc_fail_at(1);
+	CHECK_EQ(cr__blocks_init(sched, 0), -ENOMEM);
+	cr__alloc_fail_at(0);
+	cr__free(sched);
+}
+
+/* Whatever is in the queue stays in it, and in order, when it grows. */
+static void the_queue_grows_around_its_content(void)
+{
+	begin(0);
+	CHECK_EQ(cr__queue_reserve(sched, 1000), 0);
+	for (int i = 0; i < 700; i++)
+		cr__ready(sched, take());
+	sched->head += 700;
+	for (int i = 1; i <= 900; i++)
+		cr__ready(sched, &sched->blocks[i % 700 + 1]);
+	CHECK_EQ(cr__queue_reserve(sched, 5000), 0);
+	CHECK_GE(sched->mask, 5000);
+	CHECK_EQ(sched->tail - sched->head, 900);
+	for (int i = 1; i <= 900; i++)
+		CHECK(sched->queue[sched->head++ & sched->mask] == &sched->blocks[i % 700 + 1]);
+	CHECK(cr__queue_empty(sched));
+	cr__alloc_fail_at(1);
+	CHECK_EQ(cr__queue_reserve(sched, 5000), 0);
+	CHECK_EQ(cr__queue_reserve(sched, 50000), -ENOMEM);
+	cr__alloc_fail_at(0);
+	end();
+}
+
+int main(void)
+{
+	RUN(handles_find_their_blocks);
+	RUN(a_block_that_was_given_back_is_stale);
+	RUN(the_generation_wraps_without_a_zero);
+	RUN(nonsense_is_stale);
+	RUN(no_more_tasks_than_the_limit);
+	RUN(the_limit_counts_the_living_only);
+	RUN(no_memory_is_told_and_survived);
+	RUN(the_queue_grows_around_its_content);
+	return test_done();
+}
