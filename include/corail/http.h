@@ -83,10 +83,10 @@ typedef struct cr_http_options {
 /*
  * Opens a session on the calling task's loop. `options` may be NULL. You own it: cr_http_close().
  * Returns 0; -ENOMEM; -EINVAL for a proxy that is no URL; -ENOENT or -EACCES for an unreadable
- * ca_file; -EOPNOTSUPP in sim, which has no real sockets; or what cr_poller_open() returns. Does
- * not suspend.
+ * ca_file; -EOPNOTSUPP in sim, which has no real sockets; or what cr_poller_open() returns. Suspends
+ * only to clean up after a failure.
  */
-CORAIL_API int cr_http_open(const cr_http_options *options, cr_http **ret_http);
+CORAIL_API CORAIL_SUSPENDS int cr_http_open(const cr_http_options *options, cr_http **ret_http);
 
 /*
  * Ends a session: requests in flight end with -ECANCELED, connections are closed. Answers that are
@@ -104,6 +104,7 @@ typedef struct cr_http_stats {
 	uint64_t waiting;             /* requests that wait for their turn */
 } cr_http_stats;
 
+/* Writes a session's figures of this moment. */
 CORAIL_API void cr_http_stats_get(const cr_http *http, cr_http_stats *ret_stats);
 
 /* ---------------------------------------------------------------------------------- request --- */

@@ -86,6 +86,7 @@ CORAIL_API CORAIL_SUSPENDS int cr_http_server_run(cr_http_server *server);
  */
 CORAIL_API void cr_http_server_stop(cr_http_server *server);
 
+/* What a server has done and does. */
 typedef struct cr_http_server_stats {
 	uint64_t connections;       /* accepted since the beginning */
 	uint64_t connections_alive; /* now */
@@ -95,6 +96,7 @@ typedef struct cr_http_server_stats {
 	uint64_t rejected;          /* malformed, too large, too late, too many */
 } cr_http_server_stats;
 
+/* Writes a server's figures of this moment. */
 CORAIL_API void cr_http_server_stats_get(const cr_http_server *server,
                                          cr_http_server_stats *ret_stats);
 

@@ -115,9 +115,6 @@ struct job_list {
 	struct job *first, *last;
 };
 
-void cr__http_job_push(struct job_list *list, struct job *job);
-void cr__http_job_unlink(struct job_list *list, struct job *job);
-
 /* ---------------------------------------------------------------------------------- session --- */
 
 #define HTTP_HOST_BUCKETS 256

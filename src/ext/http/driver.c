@@ -24,7 +24,7 @@
 
 /* ----------------------------------------------------------------------------------- lists --- */
 
-void cr__http_job_push(struct job_list *list, struct job *job)
+static void job_push(struct job_list *list, struct job *job)
 {
 	job->next = NULL;
 	job->prev = list->last;
@@ -35,7 +35,7 @@ void cr__http_job_push(struct job_list *list, struct job *job)
 	list->last = job;
 }
 
-void cr__http_job_unlink(struct job_list *list, struct job *job)
+static void job_unlink(struct job_list *list, struct job *job)
 {
 	if (job->prev)
 		job->prev->next = job->next;
@@ -175,7 +175,7 @@ void cr__http_job_start(cr_http *http, struct job *job)
 		return;
 	}
 	job->state = JOB_QUEUED;
-	cr__http_job_push(&http->queue, job);
+	job_push(&http->queue, job);
 	cr__http_driver_wake(http);
 }
 
@@ -195,7 +195,7 @@ static void unpause_forget(cr_http *http, struct job *job)
 static void job_leave(cr_http *http, struct job *job)
 {
 	unpause_forget(http, job);
-	cr__http_job_unlink(&http->active, job);
+	job_unlink(&http->active, job);
 	job->state = JOB_DONE;
 	http->inside = true;
 	curl_multi_remove_handle(http->multi, job->easy);
@@ -205,7 +205,7 @@ static void job_leave(cr_http *http, struct job *job)
 void cr__http_job_abort(cr_http *http, struct job *job)
 {
 	if (job->state == JOB_QUEUED) {
-		cr__http_job_unlink(&http->queue, job);
+		job_unlink(&http->queue, job);
 		job->state = JOB_DONE;
 	} else if (job->state == JOB_ACTIVE) {
 		job_leave(http, job);
@@ -226,13 +226,13 @@ static void job_add(cr_http *http, struct job *job)
 {
 	CURLMcode code;
 
-	cr__http_job_unlink(&http->queue, job);
+	job_unlink(&http->queue, job);
 	http->inside = true;
 	code = curl_multi_add_handle(http->multi, job->easy);
 	http->inside = false;
 	if (code == CURLM_OK) {
 		job->state = JOB_ACTIVE;
-		cr__http_job_push(&http->active, job);
+		job_push(&http->active, job);
 		return;
 	}
 	job->state = JOB_DONE;

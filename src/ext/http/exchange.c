@@ -35,7 +35,7 @@ const char *cr_http_exchange_query(const cr_http_exchange *exchange)
 	return text(exchange, exchange->link->head.query);
 }
 
-const char *cr__http_head_field(const struct head *head, const char *name)
+static const char *head_field(const struct head *head, const char *name)
 {
 	for (size_t i = 0; i < head->field_count; i++) {
 		if (strcasecmp(head->text.data + head->fields[i].name, name) == 0)
@@ -46,7 +46,7 @@ const char *cr__http_head_field(const struct head *head, const char *name)
 
 const char *cr_http_exchange_header(const cr_http_exchange *exchange, const char *name)
 {
-	return cr__http_head_field(&exchange->link->head, name);
+	return head_field(&exchange->link->head, name);
 }
 
 int cr_http_exchange_header_at(const cr_http_exchange *exchange, size_t index,

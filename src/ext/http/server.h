@@ -111,7 +111,6 @@ int cr__http_link_run(struct link *link);
 
 /* exchange.c: skips the rest of the body. Returns whether the connection can go on. */
 bool cr__http_exchange_finish(cr_http_exchange *exchange);
-const char *cr__http_head_field(const struct head *head, const char *name);
 
 /* reply.c */
 /* Ends the answer after the handler returned `result`. Returns whether the connection can go on. */
