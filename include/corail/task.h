@@ -220,6 +220,11 @@ CORAIL_API cr_nsec cr_now(void);
 
 #define CORAIL__CLEANUP(fn) __attribute__((cleanup(fn)))
 
+/* A name of its own for each use, so that these macros nest without one hiding the other's. */
+#define CORAIL__JOIN2(a, b) a##b
+#define CORAIL__JOIN(a, b)  CORAIL__JOIN2(a, b)
+#define CORAIL__UNIQUE(name) CORAIL__JOIN(cr__##name##_, __COUNTER__)
+
 /* Declares a scope that is entered here, and cancelled and joined on every way out of the block. */
 #define CORAIL_SCOPE(name)                                                                         \
 	cr_scope name CORAIL__CLEANUP(cr_scope_leave);                                             \
@@ -301,24 +306,27 @@ CORAIL_API int cr_cancelled(void);
  * zero lets it run to its first suspension.
  */
 #define cr_timeout(duration, expression)                                                           \
+	CORAIL__TIMEOUT(duration, expression, CORAIL__UNIQUE(scope), CORAIL__UNIQUE(value))
+#define CORAIL__TIMEOUT(duration, expression, scope, value)                                        \
 	__extension__({                                                                            \
-		cr_scope cr__timeout_scope CORAIL__CLEANUP(cr_scope_leave);                        \
-		cr__timeout_enter(&cr__timeout_scope, (duration));                                 \
-		__typeof__(expression) cr__timeout_value = (expression);                           \
-		if (cr__timeout_value == -ECANCELED)                                               \
-			cr__timeout_value = cr__timeout_error(&cr__timeout_scope);                 \
-		cr__timeout_value;                                                                 \
+		cr_scope scope CORAIL__CLEANUP(cr_scope_leave);                                    \
+		cr__timeout_enter(&scope, (duration));                                             \
+		__typeof__(expression) value = (expression);                                       \
+		if (value == -ECANCELED)                                                           \
+			value = cr__timeout_error(&scope);                                         \
+		value;                                                                             \
 	})
 
 /*
  * Evaluates an expression (clean-up, as a rule) shielded from cancellation, with a mandatory grace
  * period: see cr_scope_shield(). Gives the expression's value.
  */
-#define cr_shield(grace, expression)                                                               \
+#define cr_shield(grace, expression) CORAIL__SHIELD(grace, expression, CORAIL__UNIQUE(scope))
+#define CORAIL__SHIELD(grace, expression, scope)                                                   \
 	__extension__({                                                                            \
-		cr_scope cr__shield_scope CORAIL__CLEANUP(cr_scope_leave);                         \
-		cr_scope_enter(&cr__shield_scope);                                                 \
-		cr_scope_shield(&cr__shield_scope, (grace));                                       \
+		cr_scope scope CORAIL__CLEANUP(cr_scope_leave);                                    \
+		cr_scope_enter(&scope);                                                            \
+		cr_scope_shield(&scope, (grace));                                                  \
 		(expression);                                                                      \
 	})
 
