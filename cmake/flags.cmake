@@ -32,6 +32,10 @@ endif()
 if(CORAIL_SANITIZE)
   target_compile_options(corail_flags INTERFACE
     -fsanitize=${CORAIL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # GCC's own warning: instrumented code gives false ones that need the optimizer's view.
+  target_compile_options(corail_flags INTERFACE
+    $<$<AND:$<COMPILE_LANGUAGE:C>,$<C_COMPILER_ID:GNU>>:-Wno-format-truncation
+      -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds>)
   target_link_options(corail_flags INTERFACE -fsanitize=${CORAIL_SANITIZE})
 endif()
 if(CORAIL_COVERAGE)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The command and the examples. They link the static library: the command works from anywhere, without
-# a search path.
+# The command and the examples. They link the static library: the command works from anywhere,
+# without a search path.
 
 corail_glob(cli_sources cli/*.c)
 if(CORAIL_WITH_HTTP AND cli_sources)
@@ -23,4 +23,6 @@ foreach(source IN LISTS examples)
     OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)
   target_link_libraries(example_${name} PRIVATE
     $<IF:$<BOOL:${CORAIL_WITH_HTTP}>,corail-http_static,corail_static> corail_flags)
+  # What stands in for argv is an array of char *, as argv is.
+  target_compile_options(example_${name} PRIVATE -Wno-write-strings)
 endforeach()

@@ -31,7 +31,7 @@ static struct cr__loop loop;
 static int done_count;
 
 /* What came with later kernels than the oldest we work on is not used. */
-static bool old_kernel;
+static __attribute__((unused)) bool old_kernel;
 
 static inline void op_done(struct cr__op *op)
 {
