@@ -65,7 +65,7 @@ static void read_all(cr_http_response *response, size_t size, size_t step)
 
 HTTP_TEST(streams_arrive_whole)
 {
-	struct sender sender = {.size = 3 * 1000 * 1000};
+	static struct sender sender = {.size = 3 * 1000 * 1000};
 	struct site *site = site_open(f, NULL, serve_bytes, &sender);
 	cr_http_request request = {.url = site->base};
 	cr_http_stats stats;
@@ -92,7 +92,7 @@ HTTP_TEST(streams_arrive_whole)
 
 HTTP_TEST(who_stops_reading_stops_the_server)
 {
-	struct sender sender = {.size = 64 * 1000 * 1000, .announce = CORAIL_HTTP_CHUNKED};
+	static struct sender sender = {.size = 64 * 1000 * 1000, .announce = CORAIL_HTTP_CHUNKED};
 	struct site *site = site_open(f, NULL, serve_bytes, &sender);
 	cr_http_request request = {.url = site->base};
 	cr_http_response *response;
@@ -113,7 +113,7 @@ HTTP_TEST(who_stops_reading_stops_the_server)
 
 HTTP_TEST(left_unread_the_connection_is_closed)
 {
-	struct sender sender = {.size = 20 * 1000 * 1000, .announce = 20 * 1000 * 1000};
+	static struct sender sender = {.size = 20 * 1000 * 1000, .announce = 20 * 1000 * 1000};
 	struct site *site = site_open(f, NULL, serve_bytes, &sender);
 	cr_http_request request = {.url = site->base};
 	cr_http_response *response;
@@ -186,7 +186,7 @@ HTTP_TEST(one_reader_at_a_time)
 
 HTTP_TEST(memory_has_a_limit)
 {
-	struct sender sender = {.size = 100000};
+	static struct sender sender = {.size = 100000};
 	struct site *site = site_open(f, NULL, serve_bytes, &sender);
 	cr_http_request request = {.url = site->base};
 	cr_http_response *response;
@@ -216,7 +216,7 @@ static const cr_http_options small = {.body_size_max = 50000};
 
 HTTP_TEST_WITH(the_session_has_a_limit, &small)
 {
-	struct sender sender = {.size = 50001, .announce = 50001};
+	static struct sender sender = {.size = 50001, .announce = 50001};
 	struct site *site = site_open(f, NULL, serve_bytes, &sender);
 	cr_buf body = {0};
 
@@ -230,7 +230,7 @@ HTTP_TEST_WITH(the_session_has_a_limit, &small)
 
 HTTP_TEST(into_a_file)
 {
-	struct sender sender = {.size = 1234567, .announce = 1234567};
+	static struct sender sender = {.size = 1234567, .announce = 1234567};
 	struct site *site = site_open(f, NULL, serve_bytes, &sender);
 	cr_http_request request = {.url = site->base};
 	cr_http_response *response;
@@ -259,7 +259,7 @@ HTTP_TEST(into_a_file)
 /* Between "part" and the rest: body_buf() goes on where body_read() stopped. */
 HTTP_TEST(in_two_ways)
 {
-	struct sender sender = {.size = 300000, .announce = 300000};
+	static struct sender sender = {.size = 300000, .announce = 300000};
 	struct site *site = site_open(f, NULL, serve_bytes, &sender);
 	cr_http_request request = {.url = site->base};
 	cr_http_response *response;
@@ -388,7 +388,14 @@ HTTP_TEST(a_truncated_body_is_an_error)
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n123",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
 	};
-	const char *answer;
+	static const char *const heads[] = {
+		"HTTP/1.1 200 OK\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Le",
+		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n",
+		"HTTP/1.1 302 Found\r\nLocation: /x\r\n",
+		"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n",
+	};
+	static const char *answer;
 	struct site *site = site_open_raw(f, say_and_close, &answer);
 	cr_http_request request = {.url = site->base};
 
@@ -411,6 +418,16 @@ HTTP_TEST(a_truncated_body_is_an_error)
 		CHECK_EQ(cr_http_send(f->http, &request, &response), 0);
 		CHECK_EQ(cr_http_body_buf(response, &body), -CORAIL_E_HTTP_TRUNCATED);
 		cr_http_response_close(response);
+		cr_buf_free(&body);
+	}
+	/* Nor is a head that breaks off an answer without a body. */
+	for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+		cr_buf body = {0};
+		cr_http_response *response;
+
+		answer = heads[i];
+		CHECK_EQ(cr_http_get(f->http, site->base, &body), -CORAIL_E_HTTP_TRUNCATED);
+		CHECK_EQ(cr_http_send(f->http, &request, &response), -CORAIL_E_HTTP_TRUNCATED);
 		cr_buf_free(&body);
 	}
 	/* To the end of the connection: that is a whole body. */

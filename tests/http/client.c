@@ -60,7 +60,7 @@ static void get_pages(struct fixture *f, const struct site *site, size_t count)
 
 HTTP_TEST(fifty_at_once)
 {
-	struct counts counts = {0};
+	static struct counts counts = {0};
 	struct site *site = site_open(f, NULL, serve_slow, &counts);
 	cr_nsec begin = cr_now();
 
@@ -75,7 +75,7 @@ static const cr_http_options total_limit = {.requests_max = 7};
 
 HTTP_TEST_WITH(total_limit_holds, &total_limit)
 {
-	struct counts counts = {0};
+	static struct counts counts = {0};
 	struct site *site = site_open(f, NULL, serve_slow, &counts);
 	cr_http_stats stats;
 
@@ -98,7 +98,7 @@ static int get_both(struct page *page)
 
 HTTP_TEST_WITH(host_limit_holds, &host_limit)
 {
-	struct counts counts[2] = {{0}, {0}};
+	static struct counts counts[2] = {{0}, {0}};
 	struct site *sites[2] = {site_open(f, NULL, serve_slow, &counts[0]),
 	                         site_open(f, NULL, serve_slow, &counts[1])};
 	struct page pages[16] = {{0}};
@@ -118,7 +118,7 @@ HTTP_TEST_WITH(host_limit_holds, &host_limit)
 /* Who waits for a turn and is cancelled leaves no trace, and the others keep their order. */
 HTTP_TEST_WITH(waiting_is_cancellable, &total_limit)
 {
-	struct counts counts = {0};
+	static struct counts counts = {0};
 	struct site *site = site_open(f, NULL, serve_slow, &counts);
 	struct page pages[20] = {{0}};
 	cr_task tasks[20];

@@ -113,7 +113,7 @@ HTTP_TEST(garbage)
 		{"HTTP/1.1 200 OK\r\nContent-Encoding: rot13\r\nContent-Length: 1\r\n\r\na",
 	         -CORAIL_E_HTTP_ENCODING},
 	};
-	const char *answer;
+	static const char *answer;
 	struct site *site = site_open_raw(f, say_and_close, &answer);
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -188,7 +188,7 @@ static int drop(cr_conn *conn, void *arg)
 
 HTTP_TEST(a_dropped_connection_is_retried_for_get_only)
 {
-	struct dropper dropper = {.answers = 1}, other = {.answers = 1};
+	static struct dropper dropper = {.answers = 1}, other = {.answers = 1};
 	struct site *site = site_open_raw(f, drop, &dropper);
 	struct site *second = site_open_raw(f, drop, &other);
 	cr_http_response *response;
@@ -215,7 +215,7 @@ HTTP_TEST(a_dropped_connection_is_retried_for_get_only)
 
 HTTP_TEST(a_get_is_retried_once)
 {
-	struct dropper dropper = {.answers = 1};
+	static struct dropper dropper = {.answers = 1};
 	struct site *site = site_open_raw(f, drop, &dropper);
 
 	CHECK_EQ(cr_http_get(f->http, site->base, NULL), 0);

@@ -4,7 +4,8 @@
 
 /*
  * A loop with a scope, sites (our own server with a handler) and raw servers (a script for each
- * connection), all on loopback ports that the kernel chooses.
+ * connection), all on loopback ports that the kernel chooses. They live longer than the test's
+ * body: what is given to a handler or a script is static.
  */
 
 #include <corail/corail.h>

@@ -184,7 +184,7 @@ static int serve_body(cr_http_exchange *x, void *user)
 
 SERVER_TEST(clients_that_go_away)
 {
-	int much = 0, body = 0;
+	static int much, body;
 	struct site *site = site_open(f, NULL, serve_much, &much);
 	struct site *other = site_open(f, NULL, serve_body, &body);
 	char data[1000];

@@ -130,7 +130,7 @@ static int serve_much(cr_http_exchange *x, void *user)
 SERVER_TEST(who_does_not_read_is_dropped)
 {
 	cr_http_server_options options = {.transfer_time = cr_seconds(5)};
-	int result = 0;
+	static int result;
 	struct site *site = site_open(f, &options, serve_much, &result);
 	cr_conn *conn = dial(site);
 
