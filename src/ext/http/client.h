@@ -208,7 +208,9 @@ struct transfer {
 	bool begun;         /* the body has begun */
 	bool discard;
 	bool cut;  /* we ended it: too much unwanted body */
-	bool head; /* the head of the final answer is there */
+	bool head_ended; /* a whole head has come, of some answer */
+	bool stream;     /* tells when that of the final answer is there */
+	bool head;       /* it is */
 	bool paused;
 	bool idempotent; /* may be sent twice */
 	bool custom;     /* has options that the next user must not inherit */
@@ -217,8 +219,6 @@ struct transfer {
 
 /* A transfer from the pool, or a new one; with a reference to the session. NULL without memory. */
 struct transfer *cr__http_transfer_get(cr_http *http);
-/* Makes it tell when the head is there. */
-void cr__http_transfer_stream(struct transfer *transfer);
 /* Back to the pool. A job under way is aborted. */
 void cr__http_transfer_put(struct transfer *transfer);
 void cr__http_transfer_free(struct transfer *transfer);

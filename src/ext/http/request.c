@@ -71,10 +71,7 @@ static int set_up(struct call *call, bool fresh)
 	if (transfer->resolve)
 		curl_easy_setopt(easy, CURLOPT_RESOLVE, transfer->resolve);
 	set_method(call, transfer);
-	if (call->stream) {
-		transfer->custom = true;
-		cr__http_transfer_stream(transfer);
-	}
+	transfer->stream = call->stream;
 	if (fresh) {
 		transfer->custom = true;
 		curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);

@@ -104,17 +104,23 @@ static size_t on_body(char *data, size_t unit, size_t size, void *arg)
 	return r < 0 ? 0 : size;
 }
 
-/* Only for streams: the blank line after the headers of the answer that counts. */
+/*
+ * The blank line after the headers of the answer that counts. libcurl takes a connection that ends before
+ * it for the end of an empty body: see cr__http_transfer_error().
+ */
 static size_t on_header(char *data, size_t unit, size_t size, void *arg)
 {
 	struct transfer *transfer = arg;
 	int status;
 
 	(void)unit;
-	if (transfer->head || size > 2 || (data[0] != '\r' && data[0] != '\n'))
+	if (transfer->head_ended || size > 2 || (data[0] != '\r' && data[0] != '\n'))
 		return size;
 	status = cr__http_transfer_status(transfer);
-	if (status >= 200 && !is_unwanted(transfer, status)) {
+	if (status < 200)
+		return size;
+	transfer->head_ended = true;
+	if (transfer->stream && !is_unwanted(transfer, status)) {
 		transfer->head = true;
 		cr_event_set(&transfer->job.event);
 	}
@@ -156,6 +162,8 @@ static void set_up(struct transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send);
 	curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, cr__http_on_socket_open);
@@ -178,12 +186,6 @@ static void set_up(struct transfer *transfer)
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 	}
-}
-
-void cr__http_transfer_stream(struct transfer *transfer)
-{
-	curl_easy_setopt(transfer->job.easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(transfer->job.easy, CURLOPT_HEADERDATA, transfer);
 }
 
 struct transfer *cr__http_transfer_get(cr_http *http)
@@ -278,5 +280,7 @@ int cr__http_transfer_error(struct transfer *transfer)
 	/* Nor does libcurl have a code for damaged chunks, but for those of the network. */
 	if (job->code == CURLE_RECV_ERROR && strstr(transfer->text, "chunk"))
 		return -CORAIL_E_HTTP_PROTOCOL;
+	if (job->code == CURLE_OK && !transfer->head_ended)
+		return -CORAIL_E_HTTP_TRUNCATED;
 	return cr_http_curl_error(job->code, job->os_errno);
 }
