@@ -11,30 +11,19 @@
  * asked, in the backends.
  */
 
-/* io_uring and the system calls transfer at most this much at once (read(2)). */
-enum { TRANSFER_MAX = 0x7ffff000 };
-
-static size_t transfer_size(size_t size)
-{
-	return size < TRANSFER_MAX ? size : TRANSFER_MAX;
-}
-
 ssize_t cr_fd_read(int fd, void *buffer, size_t size)
 {
-	struct cr__op op = {
-		.code = CR__OP_READ, .fd = fd, .buffer = buffer, .size = transfer_size(size)};
+	struct cr__io io = {.op = {.code = CR__OP_READ, .fd = fd, .buffer = buffer, .size = size}};
 
-	return cr__io_run(&op, __func__, "read");
+	return cr__io_run(&io, __func__, "read");
 }
 
 ssize_t cr_fd_write(int fd, const void *data, size_t size)
 {
-	struct cr__op op = {.code = CR__OP_WRITE,
-	                    .fd = fd,
-	                    .buffer = (void *)data,
-	                    .size = transfer_size(size)};
+	struct cr__io io = {
+		.op = {.code = CR__OP_WRITE, .fd = fd, .buffer = (void *)data, .size = size}};
 
-	return cr__io_run(&op, __func__, "write");
+	return cr__io_run(&io, __func__, "write");
 }
 
 int cr_fd_write_all(int fd, const void *data, size_t size)
@@ -57,99 +46,105 @@ int cr_fd_write_all(int fd, const void *data, size_t size)
 
 ssize_t cr_fd_pread(int fd, void *buffer, size_t size, int64_t offset)
 {
-	struct cr__op op = {.code = CR__OP_PREAD,
-	                    .fd = fd,
-	                    .buffer = buffer,
-	                    .size = transfer_size(size),
-	                    .offset = offset};
+	struct cr__io io = {.op = {.code = CR__OP_PREAD,
+	                           .fd = fd,
+	                           .buffer = buffer,
+	                           .size = size,
+	                           .offset = offset}};
 
-	return offset < 0 ? -EINVAL : cr__io_run(&op, __func__, "pread");
+	return offset < 0 ? -EINVAL : cr__io_run(&io, __func__, "pread");
 }
 
 ssize_t cr_fd_pwrite(int fd, const void *data, size_t size, int64_t offset)
 {
-	struct cr__op op = {.code = CR__OP_PWRITE,
-	                    .fd = fd,
-	                    .buffer = (void *)data,
-	                    .size = transfer_size(size),
-	                    .offset = offset};
+	struct cr__io io = {.op = {.code = CR__OP_PWRITE,
+	                           .fd = fd,
+	                           .buffer = (void *)data,
+	                           .size = size,
+	                           .offset = offset}};
 
-	return offset < 0 ? -EINVAL : cr__io_run(&op, __func__, "pwrite");
+	return offset < 0 ? -EINVAL : cr__io_run(&io, __func__, "pwrite");
 }
 
 ssize_t cr_fd_readv(int fd, const struct iovec *vector, int count)
 {
-	struct cr__op op = {
-		.code = CR__OP_READV, .fd = fd, .buffer = (void *)vector, .size = (size_t)count};
+	struct cr__io io = {.op = {.code = CR__OP_READV,
+	                           .fd = fd,
+	                           .buffer = (void *)vector,
+	                           .size = (size_t)count}};
 
-	return count < 0 || count > IOV_MAX ? -EINVAL : cr__io_run(&op, __func__, "readv");
+	return count < 0 || count > IOV_MAX ? -EINVAL : cr__io_run(&io, __func__, "readv");
 }
 
 ssize_t cr_fd_writev(int fd, const struct iovec *vector, int count)
 {
-	struct cr__op op = {
-		.code = CR__OP_WRITEV, .fd = fd, .buffer = (void *)vector, .size = (size_t)count};
+	struct cr__io io = {.op = {.code = CR__OP_WRITEV,
+	                           .fd = fd,
+	                           .buffer = (void *)vector,
+	                           .size = (size_t)count}};
 
-	return count < 0 || count > IOV_MAX ? -EINVAL : cr__io_run(&op, __func__, "writev");
+	return count < 0 || count > IOV_MAX ? -EINVAL : cr__io_run(&io, __func__, "writev");
 }
 
 ssize_t cr_fd_recv(int fd, void *buffer, size_t size, int flags)
 {
-	struct cr__op op = {.code = CR__OP_RECV,
-	                    .fd = fd,
-	                    .buffer = buffer,
-	                    .size = transfer_size(size),
-	                    .flags = (uint32_t)flags};
+	struct cr__io io = {.op = {.code = CR__OP_RECV,
+	                           .fd = fd,
+	                           .buffer = buffer,
+	                           .size = size,
+	                           .flags = (uint32_t)flags}};
 
-	return cr__io_run(&op, __func__, "recv");
+	return cr__io_run(&io, __func__, "recv");
 }
 
 ssize_t cr_fd_send(int fd, const void *data, size_t size, int flags)
 {
-	struct cr__op op = {.code = CR__OP_SEND,
-	                    .fd = fd,
-	                    .buffer = (void *)data,
-	                    .size = transfer_size(size),
-	                    .flags = (uint32_t)flags};
+	struct cr__io io = {.op = {.code = CR__OP_SEND,
+	                           .fd = fd,
+	                           .buffer = (void *)data,
+	                           .size = size,
+	                           .flags = (uint32_t)flags}};
 
-	return cr__io_run(&op, __func__, "send");
+	return cr__io_run(&io, __func__, "send");
 }
 
 ssize_t cr_fd_recvmsg(int fd, struct msghdr *message, int flags)
 {
-	struct cr__op op = {
-		.code = CR__OP_RECVMSG, .fd = fd, .buffer = message, .flags = (uint32_t)flags};
+	struct cr__io io = {.op = {.code = CR__OP_RECVMSG,
+	                           .fd = fd,
+	                           .buffer = message,
+	                           .flags = (uint32_t)flags}};
 
-	return cr__io_run(&op, __func__, "recvmsg");
+	return cr__io_run(&io, __func__, "recvmsg");
 }
 
 ssize_t cr_fd_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	struct cr__op op = {.code = CR__OP_SENDMSG,
-	                    .fd = fd,
-	                    .buffer = (void *)message,
-	                    .flags = (uint32_t)flags};
+	struct cr__io io = {.op = {.code = CR__OP_SENDMSG,
+	                           .fd = fd,
+	                           .buffer = (void *)message,
+	                           .flags = (uint32_t)flags}};
 
-	return cr__io_run(&op, __func__, "sendmsg");
+	return cr__io_run(&io, __func__, "sendmsg");
 }
 
 int cr_fd_accept(int fd, struct sockaddr *addr, socklen_t *length, int flags)
 {
-	struct cr__op op = {.code = CR__OP_ACCEPT,
-	                    .fd = fd,
-	                    .buffer = addr,
-	                    .length = length,
-	                    .flags = (uint32_t)flags | SOCK_CLOEXEC};
+	struct cr__io io = {.op = {.code = CR__OP_ACCEPT,
+	                           .fd = fd,
+	                           .buffer = addr,
+	                           .length = length,
+	                           .flags = (uint32_t)flags | SOCK_CLOEXEC}};
 
-	return (int)cr__io_run(&op, __func__, "accept");
+	return (int)cr__io_run(&io, __func__, "accept");
 }
 
 int cr_fd_connect(int fd, const struct sockaddr *addr, socklen_t length)
 {
-	struct cr__op op = {
-		.code = CR__OP_CONNECT, .fd = fd, .buffer = (void *)addr, .size = length};
+	struct cr__io io = {
+		.op = {.code = CR__OP_CONNECT, .fd = fd, .buffer = (void *)addr, .size = length}};
 	cr_nsec pause = cr_millis(1);
-	int r = (int)cr__io_run(&op, __func__, "connect");
+	int r = (int)cr__io_run(&io, __func__, "connect");
 
 	/*
 	 * A Unix listener whose backlog is full gives -EAGAIN (connect(2)), and nothing to poll
@@ -160,16 +155,16 @@ int cr_fd_connect(int fd, const struct sockaddr *addr, socklen_t length)
 		if (r < 0)
 			return r;
 		pause = pause < cr_millis(50) ? 2 * pause : pause;
-		r = (int)cr__io_run(&op, __func__, "connect");
+		r = (int)cr__io_run(&io, __func__, "connect");
 	}
 	return r;
 }
 
 int cr_fd_poll(int fd, int events)
 {
-	struct cr__op op = {.code = CR__OP_POLL, .fd = fd, .flags = (uint32_t)events};
+	struct cr__io io = {.op = {.code = CR__OP_POLL, .fd = fd, .flags = (uint32_t)events}};
 
-	return events == 0 ? -EINVAL : (int)cr__io_run(&op, __func__, "poll");
+	return events == 0 ? -EINVAL : (int)cr__io_run(&io, __func__, "poll");
 }
 
 int cr_fd_close(int fd)

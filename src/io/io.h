@@ -13,12 +13,20 @@
 #include "loop/op.h"
 #include "task/park.h"
 
+/* One operation and the task that waits for it, on that task's stack. */
+struct cr__io {
+	struct cr__wait wait;
+	struct cr__op op;
+	struct cr__loop *loop;
+};
+
 /*
- * Runs an operation and suspends until it has ended. Fill in code, fd and what they need; `caller`
- * is the public function's name, `reason` one static word for dumps. Returns the operation's
- * result, or -ECANCELED before anything was started, or when it was undone.
+ * Runs io->op and suspends until it has ended. Fill in code, fd and what they need; `caller` is the
+ * public function's name, `reason` one static word for dumps. Returns the operation's result, or
+ * -ECANCELED before anything was started, or when it was undone. Not inlined, and called as
+ * directly as can be: each function between the user and the switch costs a mispredicted return.
  */
-ssize_t cr__io_run(const struct cr__op *asked, const char *caller, const char *reason);
+ssize_t cr__io_run(struct cr__io *io, const char *caller, const char *reason);
 
 /* Tells those who wait in cr__io_quiesce() that a call, or an operation of no call, has ended. */
 void cr__io_ended(struct cr__loop *loop, int fd);

@@ -95,7 +95,7 @@ static int plain_peer(void *state, cr_addr *ret_addr)
 	return plain_name(state, cr__sock_peer, ret_addr);
 }
 
-static const cr_transport plain = {
+const cr_transport cr__conn_plain = {
 	.read = plain_read,
 	.write = plain_write,
 	.shutdown_write = plain_shutdown_write,
@@ -124,7 +124,7 @@ int cr_conn_from_transport(const cr_transport *transport, void *state, cr_conn *
 static int from_fd(int fd, bool socket, cr_conn **ret_conn)
 {
 	cr_conn *conn;
-	int r = cr_conn_from_transport(&plain, NULL, &conn);
+	int r = cr_conn_from_transport(&cr__conn_plain, NULL, &conn);
 
 	if (r < 0)
 		return r;
@@ -234,7 +234,7 @@ static int conn_close(cr_conn *conn, int reset, const char *caller)
 		conn->closer_parked = true;
 		cr__park(&conn->closer);
 	}
-	if (conn->transport == &plain)
+	if (conn->transport == &cr__conn_plain)
 		r = plain_close(conn, reset);
 	else
 		r = cr_shield(CLOSE_GRACE, conn->transport->close(conn->state, reset));

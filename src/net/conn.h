@@ -25,6 +25,9 @@ struct cr_conn {
 	bool closer_parked;
 };
 
+/* The transport over a plain descriptor. */
+extern const cr_transport cr__conn_plain;
+
 /* Enters a direction for the calling task. Returns 0, -ECANCELED, or -EBUSY. */
 int cr__conn_enter(cr_conn *conn, bool *direction, const char *caller);
 

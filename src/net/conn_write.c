@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/conn.h"
 
+#include "io/io.h"
+
 #include <errno.h>
 
 /*
@@ -10,10 +12,24 @@
 
 enum { VECTOR_CHUNK = 64 };
 
-static ssize_t transfer(cr_conn *conn, const struct iovec *vector, int count)
+/* One transfer of something, unless the connection is closing. See conn_read.c for the short way.
+ */
+static inline ssize_t transfer(cr_conn *conn, const struct iovec *vector, int count)
 {
-	ssize_t n = conn->closing ? -ECANCELED : conn->transport->write(conn->state, vector, count);
+	ssize_t n;
 
+	if (conn->closing)
+		return -ECANCELED;
+	if (conn->socket && count == 1) {
+		struct cr__io io = {.op = {.code = CR__OP_SEND,
+		                           .fd = conn->fd,
+		                           .buffer = vector->iov_base,
+		                           .size = vector->iov_len}};
+
+		n = cr__io_run(&io, "cr_conn_write", "send");
+	} else {
+		n = conn->transport->write(conn->state, vector, count);
+	}
 	return n == 0 ? -EIO : n;
 }
 

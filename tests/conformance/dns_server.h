@@ -202,7 +202,7 @@ static int dns_tcp(struct dns_server *server)
 }
 
 /* Starts a server in a scope and makes this loop use it. UDP and TCP have the same port. */
-static void dns_server_start(struct dns_server *server, cr_scope *scope)
+__attribute__((unused)) static void dns_server_start(struct dns_server *server, cr_scope *scope)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int r = -EADDRINUSE;
@@ -227,7 +227,7 @@ static void dns_server_start(struct dns_server *server, cr_scope *scope)
 	cr_spawn(scope, dns_tcp, server);
 }
 
-static void dns_server_stop(struct dns_server *server)
+__attribute__((unused)) static void dns_server_stop(struct dns_server *server)
 {
 	cr_fd_close(server->udp);
 	cr_listener_close(server->tcp);
