@@ -57,8 +57,7 @@ static void print_page(const struct page *page, int status)
 
 int main(int argc, char **argv)
 {
-	char *tutorial[] = {"https://example.com", "https://example.org", "https://example.net"};
-	char **urls = argc > 1 ? argv + 1 : tutorial;
+	const char *tutorial[] = {"https://example.com", "https://example.org", "https://example.net"};
 	struct pages pages = {.count = argc > 1 ? (size_t)argc - 1 : 3};
 	int r = -ENOMEM;
 
@@ -66,7 +65,7 @@ int main(int argc, char **argv)
 	pages.statuses = calloc(pages.count, sizeof *pages.statuses);
 	if (pages.all && pages.statuses) {
 		for (size_t i = 0; i < pages.count; i++)
-			pages.all[i].url = urls[i];
+			pages.all[i].url = argc > 1 ? argv[i + 1] : tutorial[i];
 		r = cr_run(fetch_all, &pages);
 	}
 	if (r < 0) {
