@@ -120,6 +120,8 @@ static int first_ended(struct cr__sched *s, const cr_task *tasks, size_t count, 
 
 		if (!task)
 			return error;
+		if (task == s->current)
+			return -EDEADLK;
 		if (!(task->flags & CR__TASK_DONE))
 			continue;
 		cr__ended_read(s, task);
@@ -199,7 +201,7 @@ cr_task cr_task_self(void)
 {
 	struct cr__sched *s = cr__sched_self();
 
-	if (!s || s->current == &s->loop_task)
+	if (!s || !s->current)
 		return (cr_task){0};
 	return cr__task_handle(s, s->current);
 }
