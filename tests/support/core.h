@@ -16,7 +16,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-#define TEST(name) static int name(__attribute__((unused)) void *unused)
+#define TEST(name) static int name(__attribute__((unused)) void *core_unused)
 
 #define RUN_TASK(fn) core_run_task(#fn, fn, NULL)
 #define RUN_TASK_WITH(options, fn) core_run_task(#fn, fn, (options))
@@ -34,6 +34,7 @@ __attribute__((unused)) static void core_run_task(const char *name, int (*fn)(vo
                                                   const cr_options *options)
 {
 	const char *only = getenv("TEST_ONLY");
+	cr_options own = options ? *options : (cr_options){.name = NULL};
 	void *nothing = NULL;
 	int fds;
 
@@ -43,7 +44,9 @@ __attribute__((unused)) static void core_run_task(const char *name, int (*fn)(vo
 	fflush(stdout);
 	core_log_clear();
 	fds = test_open_fds();
-	CHECK_EQ(cr_run_with(options, fn, nothing), 0);
+	if (!own.name)
+		own.name = name;
+	CHECK_EQ(cr_run_with(&own, fn, nothing), 0);
 	CHECK_EQ(test_open_fds(), fds);
 	test_count++;
 }
