@@ -24,5 +24,5 @@ foreach(source IN LISTS examples)
   target_link_libraries(example_${name} PRIVATE
     $<IF:$<BOOL:${CORAIL_WITH_HTTP}>,corail-http_static,corail_static> corail_flags)
   # What stands in for argv is an array of char *, as argv is.
-  target_compile_options(example_${name} PRIVATE -Wno-write-strings)
+  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS -Wno-write-strings)
 endforeach()
