@@ -60,6 +60,8 @@ static inline struct cr__uring *cr__uring_of(const struct cr__loop *loop)
  */
 int cr__uring_setup(struct io_uring *ring, unsigned entries);
 
+void cr__uring_exit(struct io_uring *ring);
+
 /* A free entry, handing over those before it if need be; NULL when the kernel takes no more for now. */
 struct io_uring_sqe *cr__uring_entry(struct cr__uring *u);
 

@@ -156,6 +156,6 @@ int cr__uring_probe(char *why, size_t size)
 	r = check_opcodes(&ring, why, size);
 	if (r == 0)
 		r = check_round_trip(&ring, why, size);
-	io_uring_queue_exit(&ring);
+	cr__uring_exit(&ring);
 	return r;
 }
