@@ -18,7 +18,8 @@ import gdb
 import gdb.unwinder
 
 WORDS = (
-    "loop_next", "loop_id", "blocks", "block_top", "current", "loop_task",
+    "loop_next", "loop_id", "blocks", "block_top", "current",
+    "queue", "head", "tail", "mask", "slot_size", "slot_sp", "slot_index",
     "task_size", "task_sp", "task_wait", "task_generation", "task_flags", "flag_done",
     "flag_named", "task_stack", "task_class", "stack_size_min", "name_below", "task_site",
     "task_inner", "node_flags", "flag_cancelled", "wait_reason", "wait_fd", "architecture",
@@ -26,9 +27,9 @@ WORDS = (
 
 # A suspended context: register, at which word above its stack pointer; then the frame's size in words.
 FRAMES = {
-    1: ({"r15": 0, "r14": 1, "r13": 2, "r12": 3, "rbx": 4, "rbp": 5, "rip": 6}, 7, "rsp", "rip"),
+    1: ({"r15": 1, "r14": 2, "r13": 3, "r12": 4, "rbx": 5, "rbp": 6, "rip": 7}, 8, "rsp", "rip"),
     2: ({"x29": 0, "x30": 1, "pc": 1, "x19": 2, "x20": 3, "x21": 4, "x22": 5, "x23": 6, "x24": 7,
-         "x25": 8, "x26": 9, "x27": 10, "x28": 11}, 20, "sp", "pc"),
+         "x25": 8, "x26": 9, "x27": 10, "x28": 11}, 22, "sp", "pc"),
 }
 
 
@@ -118,11 +119,24 @@ def loops(d):
         loop = word(loop + d["loop_next"])
 
 
+def runnable(d, loop):
+    """The stack pointers of runnable tasks: they stand in the run queue, by index of the task."""
+    queue = word(loop + d["queue"])
+    head, tail, mask = (word(loop + d[name], 4) for name in ("head", "tail", "mask"))
+    found = {}
+    for i in range((tail - head) & 0xffffffff):
+        slot = queue + ((head + i) & mask) * d["slot_size"]
+        found[word(slot + d["slot_index"], 4)] = word(slot + d["slot_sp"])
+    return found
+
+
 def tasks():
     d = descriptor()
     for loop in loops(d):
+        ready = runnable(d, loop)
         for index in range(1, word(loop + d["block_top"], 4) + 1):
             task = Task(d, loop, index)
+            task.sp = ready.get(index, task.sp)
             if task.alive():
                 yield task
 

@@ -6,52 +6,54 @@
 
 #include <stdint.h>
 
-/* A suspended context. The assembly knows both offsets. */
-struct cr__ctx {
-	void *sp;      /* 0 */
-	int32_t value; /* 8: what cr__ctx_switch() returns in it when it is resumed */
-};
+/*
+ * A suspended context is its stack pointer.
+ *
+ * Suspends into *save_sp and resumes `load_sp`. Returns once somebody resumes what was saved, with the value
+ * that they gave. errno, whose address is the thread's, is kept in each context.
+ */
+int cr__ctx_switch(void **save_sp, void *load_sp, int value, int *errno_at);
 
-typedef void (*cr__code)(void);
-
-/* Suspends into `from`, resumes `to`. Returns from->value when somebody resumes `from`. */
-int cr__ctx_switch(struct cr__ctx *from, struct cr__ctx *to);
-
-_Noreturn void cr__ctx_jump(struct cr__ctx *to);
+/* Resumes a context for good. */
+_Noreturn void cr__ctx_jump(void *load_sp, int value, int *errno_at);
 
 void cr__ctx_entry(void);
 
+typedef void (*cr__code)(void);
+
 /*
- * Prepares a context on the memory below `top`: resumed, it calls arrive() unless NULL, then
- * int fn(arg), then finish(result), which must not return.
+ * Prepares a context on the memory below `top` and returns it: resumed, with errno zero, it calls arrive()
+ * unless NULL, then int fn(arg), then finish(result), which must not return.
  */
-static inline void cr__ctx_make(struct cr__ctx *ctx, void *top, cr__code fn, const void *arg,
-                                void (*finish)(int result), void (*arrive)(void))
+static inline void *cr__ctx_make(void *top, cr__code fn, const void *arg,
+                                 void (*finish)(int result), void (*arrive)(void))
 {
 	uintptr_t *frame = (uintptr_t *)((uintptr_t)top & ~(uintptr_t)15);
 
 #if defined(__x86_64__)
-	/* r15 r14 r13 r12 rbx rbp and the address: popping them leaves the stack at a multiple of 16. */
-	frame -= 7;
-	frame[0] = (uintptr_t)arrive;
-	frame[1] = (uintptr_t)finish;
-	frame[2] = (uintptr_t)arg;
-	frame[3] = (uintptr_t)fn;
-	frame[4] = frame[5] = 0;
-	frame[6] = (uintptr_t)cr__ctx_entry;
+	/* errno r15 r14 r13 r12 rbx rbp and the address: once popped, the stack is at a multiple of 16. */
+	frame -= 8;
+	frame[0] = 0;
+	frame[1] = (uintptr_t)arrive;
+	frame[2] = (uintptr_t)finish;
+	frame[3] = (uintptr_t)arg;
+	frame[4] = (uintptr_t)fn;
+	frame[5] = frame[6] = 0;
+	frame[7] = (uintptr_t)cr__ctx_entry;
 #elif defined(__aarch64__)
-	/* x29 x30 x19 x20 x21 x22, then registers whose first value does not matter. */
-	frame -= 20;
+	/* x29 x30 x19 x20 x21 x22, registers whose first value does not matter, errno. */
+	frame -= 22;
 	frame[0] = 0;
 	frame[1] = (uintptr_t)cr__ctx_entry;
 	frame[2] = (uintptr_t)fn;
 	frame[3] = (uintptr_t)arg;
 	frame[4] = (uintptr_t)finish;
 	frame[5] = (uintptr_t)arrive;
+	frame[20] = 0;
 #else
 #error "no context switch for this architecture: see src/ctx"
 #endif
-	ctx->sp = frame;
+	return frame;
 }
 
 #endif

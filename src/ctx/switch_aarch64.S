@@ -6,13 +6,15 @@
  * to v15 (d8 to d15); x30 holds the address to go on at. FPCR is left alone: it belongs to the thread.
  * x18 is the platform's register and is not touched.
  *
- * A suspended context is its stack pointer; above it lie, in pairs, x29 x30 x19 .. x28 d8 .. d15, 160 bytes.
+ * A suspended context is its stack pointer; above it lie, in pairs, x29 x30 x19 .. x28 d8 .. d15, then errno
+ * (each task has its own) and a word that keeps the frame a multiple of 16: 176 bytes.
  *
  * Both ends leave by `ret`, unlike x86-64: where branch target identification guards the caller's pages,
  * an indirect jump to the place behind a call would fault, because no `bti` stands there. `ret` is exempt.
  */
 
-#define FRAME 160
+#define FRAME 176
+#define ERRNO 160
 
 	.text
 
@@ -85,8 +87,8 @@
 	.endm
 
 /*
- * int cr__ctx_switch(struct cr__ctx *from [x0], struct cr__ctx *to [x1])
- * Returns, in the context it resumes, to->value as it is at that moment.
+ * int cr__ctx_switch(void **save_sp [x0], void *load_sp [x1], int value [w2], int *errno_at [x3])
+ * Returns, in the context it resumes, the value that its resumer gave.
  */
 	.globl	cr__ctx_switch
 	.hidden	cr__ctx_switch
@@ -96,18 +98,21 @@ cr__ctx_switch:
 	.cfi_startproc
 	hint	#34			/* bti c */
 	save_frame
+	ldr	w9, [x3]
+	str	w9, [sp, #ERRNO]
 	mov	x9, sp
 	str	x9, [x0]
-	ldr	x9, [x1]
-	ldr	w0, [x1, #8]
-	mov	sp, x9
+	mov	sp, x1
+	ldr	w9, [sp, #ERRNO]
+	str	w9, [x3]
+	mov	w0, w2
 	load_frame
 	ret
 	.cfi_endproc
 	.size	cr__ctx_switch, . - cr__ctx_switch
 
 /*
- * _Noreturn void cr__ctx_jump(struct cr__ctx *to [x0])
+ * _Noreturn void cr__ctx_jump(void *load_sp [x0], int value [w1], int *errno_at [x2])
  * Resumes a context and forgets the current one.
  */
 	.globl	cr__ctx_jump
@@ -117,12 +122,13 @@ cr__ctx_switch:
 cr__ctx_jump:
 	.cfi_startproc
 	hint	#34			/* bti c */
-	ldr	x9, [x0]
-	ldr	w0, [x0, #8]
-	mov	sp, x9
+	mov	sp, x0
 	.cfi_def_cfa sp, FRAME
 	.cfi_rel_offset x29, 0
 	.cfi_rel_offset x30, 8
+	ldr	w9, [sp, #ERRNO]
+	str	w9, [x2]
+	mov	w0, w1
 	load_frame
 	ret
 	.cfi_endproc

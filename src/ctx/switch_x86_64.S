@@ -7,8 +7,8 @@
  * The floating-point control bits are left alone on purpose: they belong to the loop's thread, and a
  * task that changes its rounding mode restores it before it suspends.
  *
- * A suspended context is its stack pointer; above it lie r15, r14, r13, r12, rbx, rbp and the address to
- * go on at. tools/corail-gdb.py knows this layout.
+ * A suspended context is its stack pointer; above it lie errno (each task has its own), r15, r14, r13,
+ * r12, rbx, rbp and the address to go on at: one cache line. tools/corail-gdb.py knows this layout.
  *
  * Both ends leave by an indirect jump. The processor predicts `ret` from the calls it saw on its way, and
  * those were another stack's: a switch that ends in `ret` pays a misprediction each time. `notrack`, because
@@ -19,8 +19,8 @@
 	.text
 
 /*
- * int cr__ctx_switch(struct cr__ctx *from [rdi], struct cr__ctx *to [rsi])
- * Returns, in the context it resumes, to->value as it is at that moment.
+ * int cr__ctx_switch(void **save_sp [rdi], void *load_sp [rsi], int value [edx], int *errno_at [rcx])
+ * Returns, in the context it resumes, the value that its resumer gave.
  */
 	.globl	cr__ctx_switch
 	.hidden	cr__ctx_switch
@@ -47,10 +47,16 @@ cr__ctx_switch:
 	pushq	%r15
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset %r15, 0
-	movq	%rsp, 0(%rdi)
+	movl	(%rcx), %r8d
+	pushq	%r8
+	.cfi_adjust_cfa_offset 8
+	movq	%rsp, (%rdi)
 	/* From here on the frame is the other context's: same layout, so the same rules describe it. */
-	movq	0(%rsi), %rsp
-	movl	8(%rsi), %eax
+	movq	%rsi, %rsp
+	movl	%edx, %eax
+	popq	%r8
+	.cfi_adjust_cfa_offset -8
+	movl	%r8d, (%rcx)
 	popq	%r15
 	.cfi_adjust_cfa_offset -8
 	.cfi_same_value %r15
@@ -77,7 +83,7 @@ cr__ctx_switch:
 	.size	cr__ctx_switch, . - cr__ctx_switch
 
 /*
- * _Noreturn void cr__ctx_jump(struct cr__ctx *to [rdi])
+ * _Noreturn void cr__ctx_jump(void *load_sp [rdi], int value [esi], int *errno_at [rdx])
  * Resumes a context and forgets the current one.
  */
 	.globl	cr__ctx_jump
@@ -87,9 +93,9 @@ cr__ctx_switch:
 cr__ctx_jump:
 	.cfi_startproc
 	endbr64
-	movq	0(%rdi), %rsp
-	movl	8(%rdi), %eax
-	.cfi_def_cfa %rsp, 56
+	movq	%rdi, %rsp
+	movl	%esi, %eax
+	.cfi_def_cfa %rsp, 64
 	.cfi_offset %rip, -8
 	.cfi_offset %rbp, -16
 	.cfi_offset %rbx, -24
@@ -97,6 +103,9 @@ cr__ctx_jump:
 	.cfi_offset %r13, -40
 	.cfi_offset %r14, -48
 	.cfi_offset %r15, -56
+	popq	%r8
+	.cfi_adjust_cfa_offset -8
+	movl	%r8d, (%rdx)
 	popq	%r15
 	.cfi_adjust_cfa_offset -8
 	.cfi_same_value %r15

@@ -15,7 +15,7 @@ enum { VERSION = 1 };
 const struct cr__debug_descriptor cr__debug_descriptor = {
 	.magic = "corail",
 	.version = VERSION,
-	.word_count = 24,
+	.word_count = 30,
 	.registry = &cr__loop_registry,
 	.words = {
 		/* A loop, which a scheduler begins with. */
@@ -24,10 +24,17 @@ const struct cr__debug_descriptor cr__debug_descriptor = {
 		WORD(offsetof(struct cr__sched, blocks)),
 		WORD(offsetof(struct cr__sched, block_top)),
 		WORD(offsetof(struct cr__sched, current)),
-		WORD(offsetof(struct cr__sched, loop_task)),
+		WORD(offsetof(struct cr__sched, queue)),
+		WORD(offsetof(struct cr__sched, head)),
+		WORD(offsetof(struct cr__sched, tail)),
+		WORD(offsetof(struct cr__sched, mask)),
+		/* A slot of the queue: what a runnable task's stack pointer is. */
+		WORD(sizeof(struct cr__slot)),
+		WORD(offsetof(struct cr__slot, sp)),
+		WORD(offsetof(struct cr__slot, index)),
 		/* A task's control block. */
 		WORD(sizeof(struct cr__task)),
-		WORD(offsetof(struct cr__task, ctx.sp)),
+		WORD(offsetof(struct cr__task, sp)),
 		WORD(offsetof(struct cr__task, wait)),
 		WORD(offsetof(struct cr__task, generation)),
 		WORD(offsetof(struct cr__task, flags)),

@@ -25,10 +25,6 @@
 
 enum { ALTERNATE_SIZE = 65536, FRAMES = 64 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned armed;
-static struct sigaction before_us;
-
 static void report(struct cr__task *task, int fd)
 {
 	void *frames[FRAMES];
@@ -66,13 +62,17 @@ void cr__overflow_disarm(struct cr__sched *s)
 
 #else
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned armed;
+static struct sigaction before_us;
+
 static void on_fault(int number, siginfo_t *info, void *context)
 {
 	struct cr__sched *s = cr__sched_self();
 	struct cr__task *task = s ? s->current : NULL;
 	char *address = info->si_addr;
 
-	if (task && task != &s->loop_task && task->stack_guard != CR__GUARD_CHECK &&
+	if (task && task->stack_guard != CR__GUARD_CHECK &&
 	    address >= task->stack_base && address < task->stack_base + CR__GUARD_SIZE) {
 		report(task, STDERR_FILENO);
 		signal(number, SIG_DFL);

@@ -195,7 +195,6 @@ static int sched_open(struct cr__sched *s, const cr_options *options)
 	s->errno_at = &errno;
 	s->descriptor = &cr__debug_descriptor;
 	s->quantum = 1;
-	s->current = &s->loop_task;
 	s->loop_task.inner = &s->loop_task.node;
 	s->loop_task.site = "\0the loop";
 #if CR__SANITIZED
@@ -203,8 +202,8 @@ static int sched_open(struct cr__sched *s, const cr_options *options)
 #endif
 	cr__panic_hook_set(cr__dump_on_panic);
 	cr__loop_of_thread = &s->loop;
-	cr__scope_enter_in(&s->base, &s->loop_task, &s->loop_task.node);
-	cr__scope_enter_in(&s->program, &s->loop_task, &s->loop_task.node);
+	cr__scope_enter_in(s, &s->base, &s->loop_task, &s->loop_task.node);
+	cr__scope_enter_in(s, &s->program, &s->loop_task, &s->loop_task.node);
 	s->base.state |= CR__SCOPE_COLLECT;
 	return 0;
 }

@@ -19,17 +19,12 @@ enum { BUDGET = 128 };
 
 #if CR__SANITIZED
 
-static struct cr__task *came_from_of(struct cr__sched *s, struct cr__task *task)
-{
-	/* Only the loop's own bounds are unknown, and only at first. */
-	return task == &s->loop_task ? NULL : &s->loop_task;
-}
-
 static void arrive(void)
 {
 	struct cr__sched *s = cr__sched_self();
 
-	cr__fiber_arrive(&s->current->fiber, &came_from_of(s, s->current)->fiber);
+	/* Only the loop's own bounds are unknown, and only at the first switch, which comes from it. */
+	cr__fiber_arrive(&s->current->fiber, &s->loop_task.fiber);
 }
 
 void (*const cr__sched_arrive)(void) = arrive;
@@ -40,51 +35,60 @@ void (*const cr__sched_arrive)(void) = NULL;
 
 #endif
 
-/* Resumes `next`; returns in `self` once somebody resumes it, with self->ctx.value. */
-static inline int transfer(struct cr__sched *s, struct cr__task *self, struct cr__task *next)
+/* The switch itself, from one block's context to another's. The loop's block stands for the loop. */
+static inline int switch_to(struct cr__sched *s, struct cr__task *self, void **save_sp,
+                            struct cr__task *next, void *load_sp, int value)
 {
-	s->current = next;
-	/* errno belongs to the task. Its address is the thread's, and tasks stay on their thread. */
-	self->saved_errno = *s->errno_at;
-	*s->errno_at = next->saved_errno;
 #if CR__SANITIZED
-	int value;
-
 	cr__fiber_leave(&self->fiber, &next->fiber, false);
-	value = cr__ctx_switch(&self->ctx, &next->ctx);
+	value = cr__ctx_switch(save_sp, load_sp, value, s->errno_at);
 	cr__fiber_arrive(&self->fiber, NULL);
 	return value;
 #else
-	return cr__ctx_switch(&self->ctx, &next->ctx);
+	(void)self;
+	(void)next;
+	return cr__ctx_switch(save_sp, load_sp, value, s->errno_at);
 #endif
 }
 
 /*
- * How far ahead blocks and frames are fetched: with a hundred thousand tasks each of them is a miss of a
- * hundred nanoseconds, and a switch takes ten. A queue as short as that is in the caches anyway.
+ * How far ahead frames are fetched: with a hundred thousand tasks each is a miss of a hundred
+ * nanoseconds or two (its page's translation is one of its own), and a switch takes ten. A queue that
+ * is shorter than that is in the caches anyway.
  */
-enum { BLOCK_AHEAD = 24, FRAME_AHEAD = 12 };
+enum { FRAME_AHEAD = 16 };
 
 /* always_inline: gcc 12 finds a function that only prefetches to have no effect, and drops its calls. */
 static inline __attribute__((always_inline)) void fetch_ahead(struct cr__sched *s)
 {
 	const char *frame;
 
-	if (s->tail - s->head <= BLOCK_AHEAD)
+	if (s->tail - s->head <= FRAME_AHEAD)
 		return;
-	__builtin_prefetch(s->queue[(s->head + BLOCK_AHEAD) & s->mask], 1);
-	frame = s->queue[(s->head + FRAME_AHEAD) & s->mask]->ctx.sp;
+	frame = s->queue[(s->head + FRAME_AHEAD) & s->mask].sp;
 	__builtin_prefetch(frame, 1);
 	__builtin_prefetch(frame + 64, 1);
 }
 
-/* Who gets the processor next: the first task in the queue, or the loop. */
-static inline struct cr__task *take_next(struct cr__sched *s)
+/* Whether the loop gets the processor now, rather than the first task in the queue. */
+static inline bool loop_next(struct cr__sched *s)
 {
-	if (__builtin_expect(--s->loop.left <= 0, 0) || cr__queue_empty(s))
-		return &s->loop_task;
+	return __builtin_expect(--s->loop.left <= 0, 0) || cr__queue_empty(s);
+}
+
+/* Gives the processor away; *save_sp gets the context. Returns the value that it is resumed with. */
+static inline int hand_over(struct cr__sched *s, struct cr__task *self, void **save_sp)
+{
+	struct cr__slot *slot;
+
+	if (loop_next(s)) {
+		s->current = NULL;
+		return switch_to(s, self, save_sp, &s->loop_task, s->loop_sp, 0);
+	}
 	fetch_ahead(s);
-	return s->queue[s->head++ & s->mask];
+	slot = &s->queue[s->head++ & s->mask];
+	s->current = &s->blocks[slot->index];
+	return switch_to(s, self, save_sp, s->current, slot->sp, slot->value);
 }
 
 __attribute__((cold)) void cr__sched_outside(const char *caller)
@@ -102,19 +106,28 @@ static void check_stack(struct cr__sched *s, struct cr__task *self)
 		cr__overflow_report(s, self);
 }
 
-/* What is rare on the way out of a task, kept out of the hot functions so that they need no frame. */
-static __attribute__((noinline)) int suspend_slowly(struct cr__sched *s, struct cr__task *self)
+/* Queues the running task behind the others and gives the processor away. */
+static inline int yield(struct cr__sched *s, struct cr__task *self)
 {
-	check_stack(s, self);
-	return transfer(s, self, take_next(s));
+	struct cr__slot *slot = &s->queue[s->tail++ & s->mask];
+
+	slot->index = cr__task_index(s, self);
+	slot->value = 0;
+	return hand_over(s, self, &slot->sp);
 }
 
-/* Gives the processor to the next task. The last thing a suspending function does: see above. */
-static inline int suspend(struct cr__sched *s, struct cr__task *self)
+/* What is rare, kept out of the hot functions so that they need no frame. */
+static __attribute__((noinline)) int yield_slowly(struct cr__sched *s, struct cr__task *self)
 {
-	if (__builtin_expect(s->unguarded, 0))
-		return suspend_slowly(s, self);
-	return transfer(s, self, take_next(s));
+	if (s->cancelled && cr__node_cancelled(self->inner))
+		return -ECANCELED;
+	check_stack(s, self);
+	/* Nobody else: a switch to itself would be asked for a context that is not saved yet. */
+	if (cr__queue_empty(s) && s->loop.left > 1) {
+		s->loop.left--;
+		return 0;
+	}
+	return yield(s, self);
 }
 
 int cr_yield(void)
@@ -122,19 +135,19 @@ int cr_yield(void)
 	struct cr__sched *s = cr__sched_in_task("cr_yield");
 	struct cr__task *self = s->current;
 
-	if (__builtin_expect(cr__node_cancelled(self->inner), 0))
-		return -ECANCELED;
-	self->ctx.value = 0;
-	cr__ready(s, self);
-	return suspend(s, self);
+	if (__builtin_expect(s->cancelled || s->unguarded || cr__queue_empty(s), 0))
+		return yield_slowly(s, self);
+	return yield(s, self);
 }
 
-static __attribute__((noinline)) int park_with_hook(struct cr__sched *s, struct cr__task *self,
-                                                    struct cr__wait *wait)
+static __attribute__((noinline)) int park_slowly(struct cr__sched *s, struct cr__task *self)
 {
-	/* It may cancel: then the task is woken before it slept, and is in the queue already. */
-	cr__park_hook(wait);
-	return suspend_slowly(s, self);
+	check_stack(s, self);
+	if (cr__park_hook) {
+		s->hooked = self->wait;
+		s->loop.left = 0;
+	}
+	return hand_over(s, self, &self->sp);
 }
 
 int cr__park(struct cr__wait *wait)
@@ -144,9 +157,9 @@ int cr__park(struct cr__wait *wait)
 
 	wait->task = self;
 	self->wait = wait;
-	if (__builtin_expect(cr__park_hook != NULL, 0))
-		return park_with_hook(s, self, wait);
-	return suspend(s, self);
+	if (__builtin_expect(s->unguarded || cr__park_hook != NULL, 0))
+		return park_slowly(s, self);
+	return hand_over(s, self, &self->sp);
 }
 
 void cr__unpark(struct cr__task *task, int status)
@@ -157,19 +170,18 @@ void cr__unpark(struct cr__task *task, int status)
 int cr__queue_reserve(struct cr__sched *s, uint32_t count)
 {
 	uint32_t capacity = s->queue ? s->mask + 1 : 1024, size = s->tail - s->head;
-	struct cr__task **queue;
+	struct cr__slot *queue;
 
 	while (capacity <= count)
 		capacity *= 2;
 	if (s->queue && capacity == s->mask + 1)
 		return 0;
-	queue = cr__alloc(capacity * sizeof(struct cr__task *));
+	/* Zero: what is fetched ahead may be a slot that nobody has used yet. */
+	queue = cr__alloc_zero(capacity, sizeof *queue);
 	if (!queue)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < size; i++)
 		queue[i] = s->queue[(s->head + i) & s->mask];
-	for (uint32_t i = size; i < capacity; i++)
-		queue[i] = &s->loop_task;
 	cr__free(s->queue);
 	s->queue = queue;
 	s->head = 0;
@@ -194,7 +206,7 @@ struct cr__loop *cr__task_loop(void)
 {
 	struct cr__sched *s = cr__sched_self();
 
-	return s && s->current != &s->loop_task ? &s->loop : NULL;
+	return s && s->current ? &s->loop : NULL;
 }
 
 void cr__budget_spend(void)
@@ -212,27 +224,38 @@ void cr__budget_spend(void)
 	s->budget_task = NULL;
 	/* The others and the kernel: the loop polls before this task goes on. */
 	s->loop.left = 0;
-	self->ctx.value = 0;
-	cr__ready(s, self);
-	transfer(s, self, take_next(s));
+	yield(s, self);
 }
 
 _Noreturn void cr__sched_leave(struct cr__sched *s, struct cr__task *task)
 {
-	struct cr__task *next = take_next(s);
+	struct cr__slot slot = {s->loop_sp, 0, 0};
+	bool to_loop = loop_next(s);
 
-	s->current = next;
-	*s->errno_at = next->saved_errno;
+	if (!to_loop) {
+		fetch_ahead(s);
+		slot = s->queue[s->head++ & s->mask];
+	}
+	s->current = to_loop ? NULL : &s->blocks[slot.index];
 #if CR__SANITIZED
-	cr__fiber_leave(&task->fiber, &next->fiber, true);
+	cr__fiber_leave(&task->fiber, to_loop ? &s->loop_task.fiber : &s->current->fiber, true);
 #else
 	(void)task;
 #endif
-	cr__ctx_jump(&next->ctx);
+	cr__ctx_jump(slot.sp, slot.value, s->errno_at);
 }
 
 void cr__sched_batch(struct cr__sched *s, int32_t count)
 {
+	struct cr__slot *slot = &s->queue[s->head++ & s->mask];
+
 	s->loop.left = count;
-	transfer(s, &s->loop_task, s->queue[s->head++ & s->mask]);
+	s->current = &s->blocks[slot->index];
+	switch_to(s, &s->loop_task, &s->loop_sp, s->current, slot->sp, slot->value);
+	if (s->hooked) {
+		struct cr__wait *wait = s->hooked;
+
+		s->hooked = NULL;
+		cr__park_hook(wait);
+	}
 }

@@ -5,11 +5,11 @@
 /*
  * The scheduler of a loop: control blocks, the run queue, and the tree of scopes and tasks.
  *
- * Control blocks lie in one dense array; a task's handle is its index with a generation. What a switch
- * touches is the block's first cache line. The run queue is a ring of pointers to blocks, first in first
- * out: neither end waits for a block to arrive from memory, and what will run soon can be fetched ahead.
- * A task that suspends hands over to the next one directly; only when the queue is empty, or after so
- * many hand-overs, does the loop get the processor, to poll.
+ * Control blocks lie in one dense array; a task's handle is its index with a generation. The run queue is
+ * a ring of slots, first in first out, that hold all it takes to resume a task: with a hundred thousand
+ * of them, a hand-over touches the ring and two stacks, no block, and what will run soon is fetched
+ * ahead. A task that suspends hands over to the next one directly; only when the queue is empty, or after
+ * so many hand-overs, does the loop get the processor, to poll.
  *
  * Scopes and tasks form one tree of nodes. A task's node hangs below the scope it was spawned into; a
  * scope's node below the node that its owner was in. `inner` of a task is the deepest node it is in, and
@@ -50,18 +50,16 @@ enum {
 };
 
 struct cr__task {
-	/* What every switch touches. */
-	struct cr__ctx ctx;         /* 16 bytes; ctx.value: what the suspended call returns */
+	/* What parking and waking touch. */
+	void *sp;                   /* while it is parked; a runnable one's is in its slot */
 	struct cr__node *inner;     /* the deepest node it is in */
 	struct cr__wait *wait;      /* what it is parked on; NULL while it runs or is runnable */
-	int32_t saved_errno;
 	uint32_t generation;        /* of this block: even while it is free */
 	uint32_t flags;
 	int32_t result;
 	uint32_t stack_number;
 	uint8_t stack_class, stack_guard;
-	struct cr__node node;       /* 40 bytes, the flags still in the first cache line */
-	/* The rest. */
+	struct cr__node node;       /* 40 bytes */
 	struct cr__task *next;      /* in the list of free blocks */
 	char *stack_base;
 	struct cr__join *joiners;   /* who awaits it: a ring, first come first */
@@ -72,8 +70,7 @@ struct cr__task {
 };
 
 #if !CR__SANITIZED
-_Static_assert(sizeof(struct cr__task) == 128, "a control block is two cache lines");
-_Static_assert(offsetof(struct cr__task, node.parent) == 64, "a switch touches the first of them");
+_Static_assert(sizeof(struct cr__task) <= 128, "a million tasks: every word of a block is 8 MB");
 #endif
 
 /* What few tasks need, at the high end of the stack, above the colour. */
@@ -138,13 +135,22 @@ enum {
 
 enum { CR__SCOPE_MAGIC = 0x5c0be };
 
+/* A runnable task. */
+struct cr__slot {
+	void *sp;
+	uint32_t index; /* of its block */
+	int32_t value;  /* what its suspended call returns */
+};
+
 struct cr__sched {
 	struct cr__loop loop; /* first: cr__loop_self() is the scheduler too */
 	const struct cr__debug_descriptor *descriptor; /* so that every program has it linked in */
-	struct cr__task *current;
-	struct cr__task **queue; /* the run queue: [head..tail), both taken modulo the mask; never full */
+	struct cr__task *current;    /* NULL while the loop itself runs */
+	struct cr__slot *queue;      /* the run queue: [head..tail), taken modulo the mask; never full */
 	uint32_t head, tail, mask;
-	bool unguarded;       /* some stacks have no guard: suspensions look */
+	uint32_t cancelled;   /* how many nodes are: suspensions look whether theirs is one only if some are */
+	bool unguarded;       /* some stacks have no guard: suspensions look at their low end */
+	void *loop_sp;        /* the loop's own context, while a task runs */
 	int32_t quantum;      /* how many hand-overs between two polls, as things are going */
 	int *errno_at;
 	struct cr__task loop_task;
@@ -155,6 +161,8 @@ struct cr__sched {
 	uint32_t handle_bits; /* the loop's, in each handle */
 	struct cr__stack_pool stacks;
 	unsigned stack_class_default;
+
+	struct cr__wait *hooked; /* for cr__park_hook */
 
 	struct cr__task *budget_task;
 	uint64_t budget_turn;
@@ -217,10 +225,15 @@ static inline bool cr__node_cancelled(const struct cr__node *node)
 /* Room for `count` blocks and the loop's. Returns 0, or -ENOMEM with the queue as it was. */
 int cr__queue_reserve(struct cr__sched *s, uint32_t count);
 
-/* Appends a task to the run queue. */
-static inline void cr__ready(struct cr__sched *s, struct cr__task *task)
+static inline uint32_t cr__task_index(const struct cr__sched *s, const struct cr__task *task)
 {
-	s->queue[s->tail++ & s->mask] = task;
+	return (uint32_t)(task - s->blocks);
+}
+
+/* Appends a suspended task to the run queue. */
+static inline void cr__ready(struct cr__sched *s, struct cr__task *task, int value)
+{
+	s->queue[s->tail++ & s->mask] = (struct cr__slot){task->sp, cr__task_index(s, task), value};
 }
 
 static inline bool cr__queue_empty(const struct cr__sched *s)
@@ -235,7 +248,7 @@ static inline struct cr__sched *cr__sched_in_task(const char *caller)
 {
 	struct cr__sched *s = cr__sched_self();
 
-	if (__builtin_expect(!s || s->current == &s->loop_task, 0))
+	if (__builtin_expect(!s || !s->current, 0))
 		cr__sched_outside(caller);
 	return s;
 }
@@ -245,8 +258,7 @@ static inline void cr__wake(struct cr__sched *s, struct cr__task *task, int stat
 {
 	CR__ASSERT(task->wait != NULL);
 	task->wait = NULL;
-	task->ctx.value = status;
-	cr__ready(s, task);
+	cr__ready(s, task, status);
 }
 
 /* Runs tasks, `count` hand-overs long at most: returns when the loop has reason to poll. */
@@ -258,7 +270,7 @@ _Noreturn void cr__sched_leave(struct cr__sched *s, struct cr__task *task);
 /* What a fresh context calls first; NULL outside sanitizers' builds. */
 extern void (*const cr__sched_arrive)(void);
 
-/* For tests: called by every cr__park() before it suspends, in the task that is about to. NULL: not. */
+/* For tests: called on the loop's stack whenever a task has parked, before anything else. NULL: not. */
 extern void (*cr__park_hook)(struct cr__wait *wait);
 
 /* ---- block.c: control blocks and handles ---- */
@@ -297,9 +309,8 @@ enum { CR__INDEX_BITS = 24, CR__LOOP_BITS = 8 };
 
 static inline cr_task cr__task_handle(const struct cr__sched *s, const struct cr__task *task)
 {
-	uint64_t index = (uint64_t)(task - s->blocks);
-
-	return (cr_task){(int64_t)((uint64_t)task->generation << 32 | s->handle_bits | index)};
+	return (cr_task){(int64_t)((uint64_t)task->generation << 32 | s->handle_bits |
+	                           cr__task_index(s, task))};
 }
 
 /* The task behind a handle, alive or ended; NULL with the error to return for a stale or failed one. */
@@ -316,11 +327,18 @@ static inline struct cr__task *cr__task_find(struct cr__sched *s, cr_task handle
 
 /* ---- tree.c: nodes and cancellation ---- */
 
-/* Hangs a node below its parent, behind its siblings: the ring's end is just before its first. */
-static inline void cr__node_link(struct cr__node *node, struct cr__node *parent)
+/*
+ * Hangs a node below its parent, behind its siblings: the ring's end is just before its first. It is
+ * cancelled where the parent is.
+ */
+static inline void cr__node_link(struct cr__sched *s, struct cr__node *node,
+                                 struct cr__node *parent, uint32_t flags)
 {
 	struct cr__node *first = parent->child;
 
+	node->flags = flags | (parent->flags & CR__NODE_CANCELLED);
+	if (node->flags & CR__NODE_CANCELLED)
+		s->cancelled++;
 	node->parent = parent;
 	node->child = NULL;
 	if (!first) {
@@ -334,10 +352,12 @@ static inline void cr__node_link(struct cr__node *node, struct cr__node *parent)
 	first->prev = node;
 }
 
-static inline void cr__node_unlink(struct cr__node *node)
+static inline void cr__node_unlink(struct cr__sched *s, struct cr__node *node)
 {
 	struct cr__node *parent = node->parent;
 
+	if (node->flags & CR__NODE_CANCELLED)
+		s->cancelled--;
 	if (node->next == node) {
 		parent->child = NULL;
 		return;
@@ -357,7 +377,8 @@ void cr__node_cancel(struct cr__sched *s, struct cr__node *node);
 /* ---- scope.c ---- */
 
 /* Enters a scope for an owner below a node; `owner` NULL for the loop's own. */
-void cr__scope_enter_in(struct cr__scope *scope, struct cr__task *owner, struct cr__node *parent);
+void cr__scope_enter_in(struct cr__sched *s, struct cr__scope *scope, struct cr__task *owner,
+                        struct cr__node *parent);
 
 /* Sets the scope's timer to what comes first: its deadline or the end of its grace. */
 void cr__scope_arm(struct cr__sched *s, struct cr__scope *scope);
@@ -399,7 +420,7 @@ struct cr__debug_descriptor {
 	char magic[8];
 	uint64_t version, word_count;
 	struct cr__loop *const *registry; /* where the first loop's address stands */
-	uint64_t words[24];
+	uint64_t words[30];
 };
 
 extern CORAIL_API const struct cr__debug_descriptor cr__debug_descriptor;

@@ -10,14 +10,14 @@
 
 /* Life of a scope: entering, children that end, waiting, leaving. */
 
-void cr__scope_enter_in(struct cr__scope *scope, struct cr__task *owner, struct cr__node *parent)
+void cr__scope_enter_in(struct cr__sched *s, struct cr__scope *scope, struct cr__task *owner,
+                        struct cr__node *parent)
 {
 	memset(scope, 0, sizeof *scope);
 	scope->magic = CR__SCOPE_MAGIC;
 	scope->owner = owner;
 	scope->deadline = scope->grace_end = CORAIL_NEVER;
-	scope->node.flags = CR__NODE_SCOPE | (parent->flags & CR__NODE_CANCELLED);
-	cr__node_link(&scope->node, parent);
+	cr__node_link(s, &scope->node, parent, CR__NODE_SCOPE);
 }
 
 void cr_scope_enter(cr_scope *scope)
@@ -25,7 +25,7 @@ void cr_scope_enter(cr_scope *scope)
 	struct cr__task *self = cr__task_current("cr_scope_enter");
 	struct cr__scope *sc = cr__scope_of(scope);
 
-	cr__scope_enter_in(sc, self, self->inner);
+	cr__scope_enter_in(cr__sched_self(), sc, self, self->inner);
 	self->inner = &sc->node;
 }
 
@@ -125,7 +125,7 @@ void cr_scope_leave(cr_scope *scope)
 	cr__timer_unset(&s->loop.timers, &sc->timer);
 	cr__ended_forget(s, sc);
 	cr__free(sc->failures);
-	cr__node_unlink(&sc->node);
+	cr__node_unlink(s, &sc->node);
 	sc->owner->inner = sc->node.parent;
 	sc->magic = 0;
 }

@@ -78,16 +78,13 @@ static inline struct cr__task *create(struct cr__sched *s, struct cr__scope *sco
 		top -= rounded(birth->copy_size);
 		arg = memcpy(top, birth->arg, birth->copy_size);
 	}
-	cr__ctx_make(&task->ctx, top, birth->fn, arg, cr__task_finish, cr__sched_arrive);
-	task->ctx.value = 0;
+	task->sp = cr__ctx_make(top, birth->fn, arg, cr__task_finish, cr__sched_arrive);
 	task->inner = &task->node;
 	task->wait = NULL;
-	task->saved_errno = 0;
 	task->flags = 0;
 	task->joiners = NULL;
 	task->site = birth->site;
-	task->node.flags = scope->node.flags & CR__NODE_CANCELLED;
-	cr__node_link(&task->node, &scope->node);
+	cr__node_link(s, &task->node, &scope->node, 0);
 	s->spawned++;
 	s->alive++;
 	if (++scope->alive > scope->alive_peak)
@@ -139,7 +136,7 @@ cr_task cr__spawn(cr_scope *opaque, const cr_spawn_options *options, cr__fn fn, 
 		return refuse(s, scope, site, error);
 	if (options && options->name)
 		name_set(task, options->name);
-	cr__ready(s, task);
+	cr__ready(s, task, 0);
 	return cr__task_handle(s, task);
 }
 
@@ -210,7 +207,7 @@ _Noreturn void cr__task_finish(int result)
 	if (task->flags & CR__TASK_EXTRA)
 		handled = report_extra(scope, task);
 	task->flags |= CR__TASK_DONE;
-	cr__node_unlink(&task->node);
+	cr__node_unlink(s, &task->node);
 	if (task->joiners) {
 		cr__joiners_wake(s, task);
 		task->flags |= CR__TASK_READ;

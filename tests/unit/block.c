@@ -185,15 +185,19 @@ static void the_queue_grows_around_its_content(void)
 	begin(0);
 	CHECK_EQ(cr__queue_reserve(sched, 1000), 0);
 	for (int i = 0; i < 700; i++)
-		cr__ready(sched, take());
+		cr__ready(sched, take(), 0);
 	sched->head += 700;
 	for (int i = 1; i <= 900; i++)
-		cr__ready(sched, &sched->blocks[i % 700 + 1]);
+		cr__ready(sched, &sched->blocks[i % 700 + 1], i);
 	CHECK_EQ(cr__queue_reserve(sched, 5000), 0);
 	CHECK_GE(sched->mask, 5000);
 	CHECK_EQ(sched->tail - sched->head, 900);
-	for (int i = 1; i <= 900; i++)
-		CHECK(sched->queue[sched->head++ & sched->mask] == &sched->blocks[i % 700 + 1]);
+	for (int i = 1; i <= 900; i++) {
+		struct cr__slot slot = sched->queue[sched->head++ & sched->mask];
+
+		CHECK_EQ(slot.index, i % 700 + 1);
+		CHECK_EQ(slot.value, i);
+	}
 	CHECK(cr__queue_empty(sched));
 	cr__alloc_fail_at(1);
 	CHECK_EQ(cr__queue_reserve(sched, 5000), 0);

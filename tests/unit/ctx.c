@@ -6,13 +6,20 @@
 #include "ctx/ctx.h"
 #include "ctx/sanitize.h"
 
+#include <errno.h>
 #include <stdalign.h>
 #include <stdbool.h>
 
 enum { STACK_SIZE = 65536 };
 
 static alignas(64) char stack_memory[4][STACK_SIZE];
-static struct cr__ctx main_ctx, ctx[4];
+/* A suspended context, and what it is resumed with. */
+struct suspended {
+	void *sp;
+	int value;
+};
+
+static struct suspended main_ctx, ctx[4];
 static char words[64];
 static int finished;
 
@@ -25,6 +32,11 @@ static void say(char letter)
 	words[size + 1] = '\0';
 }
 
+static int hand_over(struct suspended *from, struct suspended *to)
+{
+	return cr__ctx_switch(&from->sp, to->sp, to->value, &errno);
+}
+
 static void arrive(void)
 {
 	say('>');
@@ -34,12 +46,12 @@ static _Noreturn void finish(int result)
 {
 	finished = result;
 	say('.');
-	cr__ctx_jump(&main_ctx);
+	cr__ctx_jump(main_ctx.sp, main_ctx.value, &errno);
 }
 
 static void begin(int i, int (*fn)(int *), int *arg, void (*first)(void))
 {
-	cr__ctx_make(&ctx[i], stack_memory[i] + STACK_SIZE, (cr__code)fn, arg, finish, first);
+	ctx[i].sp = cr__ctx_make(stack_memory[i] + STACK_SIZE, (cr__code)fn, arg, finish, first);
 	words[0] = '\0';
 	finished = 0;
 	main_ctx.value = 0;
@@ -58,7 +70,7 @@ static void a_function_runs_and_its_result_arrives(void)
 
 	begin(0, simply_return, &number, arrive);
 	main_ctx.value = 5;
-	CHECK_EQ(cr__ctx_switch(&main_ctx, &ctx[0]), 5);
+	CHECK_EQ(hand_over(&main_ctx, &ctx[0]), 5);
 	CHECK_STR(words, ">a.");
 	CHECK_EQ(finished, -77);
 }
@@ -68,7 +80,7 @@ static void nobody_need_be_called_first(void)
 	int number = 12;
 
 	begin(0, simply_return, &number, NULL);
-	cr__ctx_switch(&main_ctx, &ctx[0]);
+	hand_over(&main_ctx, &ctx[0]);
 	CHECK_STR(words, "a.");
 	CHECK_EQ(finished, 12);
 }
@@ -78,7 +90,7 @@ static int sum_values(int *rounds)
 	int sum = 0;
 
 	for (int i = 0; i < *rounds; i++)
-		sum += cr__ctx_switch(&ctx[0], &main_ctx);
+		sum += hand_over(&ctx[0], &main_ctx);
 	return sum;
 }
 
@@ -87,11 +99,11 @@ static void values_are_handed_over(void)
 	int rounds = 100, sum = 0;
 
 	begin(0, sum_values, &rounds, NULL);
-	cr__ctx_switch(&main_ctx, &ctx[0]);
+	hand_over(&main_ctx, &ctx[0]);
 	for (int i = 1; i <= rounds; i++) {
 		ctx[0].value = i * 3;
 		main_ctx.value = i;
-		CHECK_EQ(cr__ctx_switch(&main_ctx, &ctx[0]), i);
+		CHECK_EQ(hand_over(&main_ctx, &ctx[0]), i);
 		sum += i * 3;
 	}
 	CHECK_EQ(finished, sum);
@@ -120,9 +132,9 @@ static void the_stack_is_aligned_from_any_top(void)
 {
 	for (int shift = 0; shift < 64; shift++) {
 		begin(0, look_at_alignment, NULL, arrive);
-		cr__ctx_make(&ctx[0], stack_memory[0] + STACK_SIZE - shift,
+		ctx[0].sp = cr__ctx_make(stack_memory[0] + STACK_SIZE - shift,
 		             (cr__code)look_at_alignment, NULL, finish, arrive);
-		cr__ctx_switch(&main_ctx, &ctx[0]);
+		hand_over(&main_ctx, &ctx[0]);
 		CHECK_EQ(finished, 1);
 	}
 }
@@ -134,7 +146,7 @@ static long churn(long seed, int self, int next, int rounds)
 	double x = (double)seed, y = x * 0.5;
 
 	for (int i = 0; i < rounds; i++) {
-		cr__ctx_switch(&ctx[self], &ctx[next]);
+		hand_over(&ctx[self], &ctx[next]);
 		a += b ^ i;
 		b += c ^ i;
 		c += d ^ i;
@@ -175,7 +187,7 @@ static int churn_task(int *self)
 	/* The ring goes on until the last of them has come this far. */
 	left_to_run--;
 	while (left_to_run > 0)
-		cr__ctx_switch(&ctx[*self], &ctx[next]);
+		hand_over(&ctx[*self], &ctx[next]);
 	return 0;
 }
 
@@ -186,7 +198,7 @@ static void registers_survive_in_a_ring_of_four(void)
 	left_to_run = 4;
 	for (int i = 0; i < 4; i++)
 		begin(i, churn_task, &selves[i], NULL);
-	cr__ctx_switch(&main_ctx, &ctx[0]);
+	hand_over(&main_ctx, &ctx[0]);
 	CHECK_EQ(left_to_run, 0);
 	CHECK_STR(words, ".");
 }
@@ -197,7 +209,7 @@ static int recurse(int *depth)
 
 	frame[0] = (char)*depth;
 	if (*depth == 0)
-		return cr__ctx_switch(&ctx[0], &main_ctx);
+		return hand_over(&ctx[0], &main_ctx);
 	(*depth)--;
 	return recurse(depth) + (frame[0] != 0);
 }
@@ -207,10 +219,10 @@ static void suspends_at_any_depth(void)
 	int depth = 100;
 
 	begin(0, recurse, &depth, NULL);
-	cr__ctx_switch(&main_ctx, &ctx[0]);
+	hand_over(&main_ctx, &ctx[0]);
 	CHECK_EQ(depth, 0);
 	ctx[0].value = 1000;
-	cr__ctx_switch(&main_ctx, &ctx[0]);
+	hand_over(&main_ctx, &ctx[0]);
 	CHECK_EQ(finished, 1100);
 }
 
