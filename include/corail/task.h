@@ -148,7 +148,7 @@ CORAIL_API cr_task cr__spawn(cr_scope *scope, const cr_spawn_options *options, c
  * Spawns a child and waits until it says cr_task_started(value): a server that listens, a connection
  * that is up. The child then goes on in the scope. Writes its handle, if ret_task is not NULL.
  * Returns the value (zero or positive); the child's error if it failed first (which then does not
- * fail the scope); -ENOMSG if it ended well without a word; -ECANCELED.
+ * fail the scope); -ENOMSG if it ended well without a word; -ECANCELED, which cancels the child too.
  */
 #define cr_scope_start(scope, fn, arg, ret_task)                                                   \
 	(cr__scope_start((scope), CORAIL__FN(fn, arg), (arg), (ret_task), CORAIL__SITE(fn)))
