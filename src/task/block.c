@@ -61,6 +61,7 @@ struct cr__task *cr__block_fresh(struct cr__sched *s, int *ret_error)
 		s->block_committed += COMMIT_STEP;
 	}
 	task = &s->blocks[++s->block_top];
-	task->generation = 1;
+	/* Not the same for each loop: handles hold only a part of the loop's number. */
+	task->generation = 1 + ((uint32_t)(s->loop.id >> CR__LOOP_BITS) * UINT32_C(40503)) % INT32_MAX;
 	return task;
 }
