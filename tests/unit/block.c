@@ -99,6 +99,23 @@ static void the_generation_wraps_without_a_zero(void)
 	end();
 }
 
+/* Handles have eight bits for the loop: two loops that share them must not share the first handles
+ * too. */
+static void loops_whose_numbers_look_alike_differ(void)
+{
+	cr_task handles[4];
+
+	for (int64_t i = 0; i < 4; i++) {
+		begin(0);
+		sched->loop.id = 0x5a + (i << CR__LOOP_BITS);
+		handles[i] = cr__task_handle(sched, take());
+		CHECK_GT(handles[i].id, 0);
+		for (int64_t j = 0; j < i; j++)
+			CHECK_EQ(error_of(handles[j]), -ESRCH);
+		end();
+	}
+}
+
 static void nonsense_is_stale(void)
 {
 	struct cr__task *task;
@@ -211,6 +228,7 @@ int main(void)
 	RUN(handles_find_their_blocks);
 	RUN(a_block_that_was_given_back_is_stale);
 	RUN(the_generation_wraps_without_a_zero);
+	RUN(loops_whose_numbers_look_alike_differ);
 	RUN(nonsense_is_stale);
 	RUN(no_more_tasks_than_the_limit);
 	RUN(the_limit_counts_the_living_only);
