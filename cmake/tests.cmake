@@ -84,7 +84,7 @@ function(corail_test name source label)
     TIMEOUT ${timeout} SKIP_RETURN_CODE 77 LABELS "${labels}")
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     CORAIL_BUILD=${PROJECT_BINARY_DIR} CORAIL_SOURCE=${PROJECT_SOURCE_DIR}
-    ASAN_OPTIONS=detect_stack_use_after_return=0:abort_on_error=0
+    ASAN_OPTIONS=detect_stack_use_after_return=0:allocator_may_return_null=1
     UBSAN_OPTIONS=print_stacktrace=1
     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1)
 endfunction()

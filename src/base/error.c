@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <corail/base.h>
 
+#include <limits.h>
 #include <string.h>
 
 static const struct error_text {
@@ -20,6 +21,12 @@ static const struct error_text *find(int number)
 	return NULL;
 }
 
+/* INT_MIN has no counterpart, and no meaning either. */
+static int positive(int error)
+{
+	return error == INT_MIN ? INT_MAX : -error;
+}
+
 const char *cr_err_name(int error)
 {
 	const struct error_text *own;
@@ -27,10 +34,10 @@ const char *cr_err_name(int error)
 
 	if (error >= 0)
 		return "OK";
-	own = find(-error);
+	own = find(positive(error));
 	if (own)
 		return own->name;
-	name = strerrorname_np(-error);
+	name = strerrorname_np(positive(error));
 	return name ? name : "UNKNOWN";
 }
 
@@ -41,10 +48,10 @@ const char *cr_strerror(int error)
 
 	if (error >= 0)
 		return "success";
-	own = find(-error);
+	own = find(positive(error));
 	if (own)
 		return own->message;
-	message = strerrordesc_np(-error);
+	message = strerrordesc_np(positive(error));
 	return message ? message : "unknown error";
 }
 

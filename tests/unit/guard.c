@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ctest: labels=noqemu,novalgrind */
+/* ctest: labels=noqemu,novalgrind,noasan,notsan */
+/* Mappings are counted: a sanitizer's own would be among them. */
 /* Guards, by each way of making them, and what happens when the kernel or the budget says no. */
 
 #include "support/child.h"
