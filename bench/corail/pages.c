@@ -56,7 +56,7 @@ static int run_pages(const cr_http_options *options)
 
 int main(int argc, char **argv)
 {
-	cr_http_options options = {.no_compression = 1};
+	cr_http_options options = {.no_compression = 1, .user_agent = ""}; /* as bare libcurl */
 	int r;
 
 	port = bench_argument(argc, argv, 2);

@@ -173,7 +173,9 @@ static void set_up(struct transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_SHARE, http->share);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
 	                 http->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+	/* Both said, the environment is not asked. */
 	curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy ? http->proxy : "");
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 	if (*http->user_agent)
 		curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
 	if (!http->no_compression)
