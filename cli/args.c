@@ -13,25 +13,36 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OPT_PER_HOST = 256, OPT_TIMEOUT, OPT_RETRY, OPT_SEQUENTIAL, OPT_JSON, OPT_CACERT, OPT_MAX_SIZE };
-
-static const struct option long_options[] = {
-        {"input", required_argument, NULL, 'i'},
-        {"output", required_argument, NULL, 'o'},
-        {"concurrent", required_argument, NULL, 'c'},
-        {"per-host", required_argument, NULL, OPT_PER_HOST},
-        {"timeout", required_argument, NULL, OPT_TIMEOUT},
-        {"retry", required_argument, NULL, OPT_RETRY},
-        {"sequential", no_argument, NULL, OPT_SEQUENTIAL},
-        {"json", no_argument, NULL, OPT_JSON},
-        {"cacert", required_argument, NULL, OPT_CACERT},
-        {"max-size", required_argument, NULL, OPT_MAX_SIZE},
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+enum {
+	OPT_PER_HOST = 256,
+	OPT_TIMEOUT,
+	OPT_RETRY,
+	OPT_SEQUENTIAL,
+	OPT_JSON,
+	OPT_CACERT,
+	OPT_MAX_SIZE
 };
 
-/* How many letters must be changed, added or left out to make one word of the other; at most 31 each. */
+static const struct option long_options[] = {
+	{"input", required_argument, NULL, 'i'},
+	{"output", required_argument, NULL, 'o'},
+	{"concurrent", required_argument, NULL, 'c'},
+	{"per-host", required_argument, NULL, OPT_PER_HOST},
+	{"timeout", required_argument, NULL, OPT_TIMEOUT},
+	{"retry", required_argument, NULL, OPT_RETRY},
+	{"sequential", no_argument, NULL, OPT_SEQUENTIAL},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"cacert", required_argument, NULL, OPT_CACERT},
+	{"max-size", required_argument, NULL, OPT_MAX_SIZE},
+	{"quiet", no_argument, NULL, 'q'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+/*
+ * How many letters must be changed, added or left out to make one word of the other; at most 31
+ * each.
+ */
 static size_t distance(const char *a, const char *b)
 {
 	size_t row[32], length_a = strlen(a), length_b = strlen(b);
@@ -153,7 +164,8 @@ static int unknown_option(const char *argument, int letter)
 	if (letter && strncmp(argument, "--", 2) == 0) {
 		fputs("corail: ", stderr);
 		text_print(stderr, argument);
-		fputs(tr(": this option takes no value\n", " : cette option ne prend pas de valeur\n"),
+		fputs(tr(": this option takes no value\n",
+		         " : cette option ne prend pas de valeur\n"),
 		      stderr);
 		return usage_hint();
 	}

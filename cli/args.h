@@ -16,15 +16,17 @@
 #define EXIT_INTERRUPTED 130 /* 128 + SIGINT, as shells say it */
 
 /*
- * Reads the options, and the URLs from arguments, files and standard input. Complains about what is wrong.
- * Returns 0, or -1 after a complaint.
+ * Reads the options, and the URLs from arguments, files and standard input. Complains about what is
+ * wrong. Returns 0, or -1 after a complaint.
  */
 int args_parse(int argc, char **argv, struct get_options *options, struct url_list *list);
 
 /* The one of `count` words that `word` was probably meant to be, or NULL. */
 const char *args_suggest(const char *word, const char *const *words, size_t count);
 
-/* A whole number within limits, or a number of seconds (more than zero), or a size with k, M or G. */
+/*
+ * A whole number within limits, or a number of seconds (more than zero), or a size with k, M or G.
+ */
 bool args_number(const char *text, size_t least, size_t most, size_t *ret_number);
 bool args_seconds(const char *text, cr_nsec *ret_duration);
 bool args_size(const char *text, uint64_t *ret_size);

@@ -3,9 +3,9 @@
 /*
  * `corail demo`: what coroutines are for, in ten seconds and without the internet.
  *
- * A web server inside this very program, on real loopback TCP, answers each page after a while, as the
- * servers of the world do. The pages are fetched one after the other, then all at once, by the code of
- * `corail get`. Server and client share one thread: every connection is a coroutine.
+ * A web server inside this very program, on real loopback TCP, answers each page after a while, as
+ * the servers of the world do. The pages are fetched one after the other, then all at once, by the
+ * code of `corail get`. Server and client share one thread: every connection is a coroutine.
  */
 
 #include "args.h"
@@ -26,13 +26,13 @@ static const struct demo_page {
 	int milliseconds;
 	int size_bytes;
 } demo_pages[] = {
-        {"/atoll.html", 500, 48213},    {"/lagoon.html", 300, 12877},
-        {"/reef.html", 250, 310452},    {"/polyp.html", 400, 5120},
-        {"/anemone.html", 150, 20111},  {"/turtle.html", 350, 94308},
-        {"/seahorse.html", 450, 7654},  {"/current.html", 200, 151200},
-        {"/tide.html", 300, 3071},      {"/plankton.html", 100, 1024},
-        {"/octopus.html", 400, 66980},  {"/starfish.html", 250, 18222},
-        {"/manta.html", 350, 240017},   {"/urchin.html", 300, 9341},
+	{"/atoll.html", 500, 48213},   {"/lagoon.html", 300, 12877},
+	{"/reef.html", 250, 310452},   {"/polyp.html", 400, 5120},
+	{"/anemone.html", 150, 20111}, {"/turtle.html", 350, 94308},
+	{"/seahorse.html", 450, 7654}, {"/current.html", 200, 151200},
+	{"/tide.html", 300, 3071},     {"/plankton.html", 100, 1024},
+	{"/octopus.html", 400, 66980}, {"/starfish.html", 250, 18222},
+	{"/manta.html", 350, 240017},  {"/urchin.html", 300, 9341},
 };
 
 #define DEMO_PAGE_COUNT (sizeof demo_pages / sizeof *demo_pages)
@@ -86,8 +86,9 @@ static int make_list(struct demo *demo, int port)
 
 static int fetch_all(struct demo *demo, bool sequential, cr_nsec *ret_elapsed)
 {
-	struct get_options options = {
-	        .concurrent = DEMO_PAGE_COUNT, .sequential = sequential, .direct = true};
+	struct get_options options = {.concurrent = DEMO_PAGE_COUNT,
+	                              .sequential = sequential,
+	                              .direct = true};
 	struct get get;
 	int r = get_init(&get, &options, &demo->list);
 
@@ -164,17 +165,17 @@ static void print_result(const struct demo *demo)
 	printf(tr("\nOne after the other: %s s. All at once: %s s. %s times faster.\n",
 	          "\nL'une après l'autre : %s s. Toutes à la fois : %s s. %s fois plus vite.\n"),
 	       texts[0], texts[1], texts[2]);
-	fputs(tr("While one coroutine waits for its page, the others go on; one thread does it all.\n"
-	         "\nNext:\n"
-	         "  corail get https://example.com https://example.org https://example.net\n"
-	         "  corail get --help\n"
-	         "  and the programs in examples/, which do the same in a few lines of C.\n",
-	         "Pendant qu'une coroutine attend sa page, les autres avancent ; un seul fil suffit.\n"
-	         "\nEnsuite :\n"
-	         "  corail get https://example.com https://example.org https://example.net\n"
-	         "  corail get --help\n"
-	         "  et les programmes d'examples/, qui font de même en quelques lignes de C.\n"),
-	      stdout);
+	printf(tr("While one coroutine waits, the others go on; one thread does it all.\n"
+	          "\nNext:\n"
+	          "  %s get https://example.com https://example.org https://example.net\n"
+	          "  %s get --help\n"
+	          "  and the programs in examples/, which do the same in a few lines of C.\n",
+	          "Pendant qu'une coroutine attend, les autres avancent ; un seul fil suffit.\n"
+	          "\nEnsuite :\n"
+	          "  %s get https://example.com https://example.org https://example.net\n"
+	          "  %s get --help\n"
+	          "  et les programmes d'examples/, qui font de même en quelques lignes de C.\n"),
+	       program_invocation_name, program_invocation_name);
 }
 
 int demo_main(int argc, char **argv)

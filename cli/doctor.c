@@ -59,7 +59,9 @@ static int look(const char **ret_backend)
 	return 0;
 }
 
-/* Which backend a run gets, and what keeps a better one away. Returns whether anything runs at all. */
+/*
+ * Which backend a run gets, and what keeps a better one away. Returns whether anything runs at all.
+ */
 static bool check_backend(void)
 {
 	const char *backend = NULL, *wanted = getenv("CORAIL_BACKEND");
@@ -68,24 +70,30 @@ static bool check_backend(void)
 	int r = cr_run(look, &backend);
 
 	if (r < 0 || !backend) {
-		warn(wanted ? tr("unset CORAIL_BACKEND", "retirez CORAIL_BACKEND de l'environnement")
+		warn(wanted ? tr("unset CORAIL_BACKEND",
+		                 "retirez CORAIL_BACKEND de l'environnement")
 		            : why,
 		     tr("no event loop starts here: %s", "aucune boucle ne démarre ici : %s"),
 		     text_error(r));
 		return false;
 	}
 	if (wanted && *wanted && strcmp(backend, "uring") != 0) {
-		good(tr("backend: %s, as CORAIL_BACKEND asks", "moteur : %s, comme CORAIL_BACKEND le demande"),
+		good(tr("backend: %s, as CORAIL_BACKEND asks",
+		        "moteur : %s, comme CORAIL_BACKEND le demande"),
 		     backend);
 		if (uring < 0)
-			warn(why, tr("io_uring would not be available: %s",
-			             "io_uring ne serait pas disponible : %s"), cr_err_name(uring));
+			warn(why,
+			     tr("io_uring would not be available: %s",
+			        "io_uring ne serait pas disponible : %s"),
+			     cr_err_name(uring));
 	} else if (uring < 0) {
-		warn(why, tr("backend: %s; io_uring is faster, and not available: %s",
-		             "moteur : %s ; io_uring, plus rapide, n'est pas disponible : %s"),
+		warn(why,
+		     tr("backend: %s; io_uring is faster, and not available: %s",
+		        "moteur : %s ; io_uring, plus rapide, n'est pas disponible : %s"),
 		     backend, cr_err_name(uring));
 	} else {
-		good(tr("backend: %s, the best there is", "moteur : %s, le meilleur qui soit"), backend);
+		good(tr("backend: %s, the best there is", "moteur : %s, le meilleur qui soit"),
+		     backend);
 	}
 	return true;
 }
@@ -123,18 +131,19 @@ static void check_guards(void)
 	if (memory != MAP_FAILED)
 		munmap(memory, page);
 	if (installed)
-		good("%s", tr("stack guards: MADV_GUARD_INSTALL, free for any number of tasks",
-		              "gardes des piles : MADV_GUARD_INSTALL, gratuites quel que soit le nombre"));
+		good("%s", tr("stack guards: MADV_GUARD_INSTALL, which cost nothing",
+		              "gardes des piles : MADV_GUARD_INSTALL, gratuites"));
 	else if (maps >= 0 && maps < MAP_COUNT_WANTED)
 		warn("sysctl vm.max_map_count=1048576",
-		     tr("stack guards: mprotect, for about %lld tasks (vm.max_map_count is %lld); beyond, "
-		        "stacks are only checked at each switch. Linux 6.13 needs neither",
-		        "gardes des piles : mprotect, pour environ %lld tâches (vm.max_map_count vaut "
-		        "%lld) ; au-delà, vérification à chaque bascule. Linux 6.13 s'en passe"),
+		     tr("stack guards: mprotect, for about %lld tasks (vm.max_map_count is %lld); "
+		        "beyond, stacks are checked at each switch",
+		        "gardes des piles : mprotect, pour %lld tâches (vm.max_map_count "
+		        "vaut %lld) ; au-delà, vérification à chaque bascule"),
 		     maps / 2, maps);
 	else
 		good(tr("stack guards: mprotect; vm.max_map_count is %lld",
-		        "gardes des piles : mprotect ; vm.max_map_count vaut %lld"), maps);
+		        "gardes des piles : mprotect ; vm.max_map_count vaut %lld"),
+		     maps);
 }
 
 static void check_memory(void)
@@ -143,11 +152,12 @@ static void check_memory(void)
 
 	if (maps >= 0)
 		good(tr("memory mappings: %lld (vm.max_map_count)",
-		        "projections de mémoire : %lld (vm.max_map_count)"), maps);
+		        "projections de mémoire : %lld (vm.max_map_count)"),
+		     maps);
 	if (read_number("/proc/sys/vm/overcommit_memory") == 2)
-		warn("sysctl vm.overcommit_memory=0",
-		     "%s", tr("memory overcommit is off: each task's stack counts in full (256 KiB)",
-		              "la surréservation de mémoire est coupée : chaque pile compte en entier (256 Kio)"));
+		warn("sysctl vm.overcommit_memory=0", "%s",
+		     tr("memory overcommit is off: each stack counts in full (256 KiB)",
+		        "sans surréservation de mémoire, chaque pile compte (256 Kio)"));
 }
 
 static const char *limit_text(char *buf, size_t size, rlim_t limit)
@@ -169,16 +179,17 @@ static void check_limits(void)
 		limit_text(hard, sizeof hard, limit.rlim_max);
 		if (limit.rlim_max < FILES_WANTED)
 			warn(tr("raise it in /etc/security/limits.conf, or LimitNOFILE= of systemd",
-			        "à relever dans /etc/security/limits.conf, ou LimitNOFILE= de systemd"),
-			     tr("open files: %s, at most %s", "fichiers ouverts : %s, au plus %s"), soft,
-			     hard);
+			        "/etc/security/limits.conf, ou LimitNOFILE= de systemd"),
+			     tr("open files: %s, at most %s", "fichiers ouverts : %s, au plus %s"),
+			     soft, hard);
 		else
 			good(tr("open files: %s, raised up to %s as needed",
-			        "fichiers ouverts : %s, relevés jusqu'à %s au besoin"), soft, hard);
+			        "fichiers ouverts : %s, relevés jusqu'à %s au besoin"),
+			     soft, hard);
 	}
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0)
-		good(tr("locked memory: %s bytes (io_uring counts it before Linux 5.12 only)",
-		        "mémoire verrouillée : %s octets (io_uring ne la compte qu'avant Linux 5.12)"),
+		good(tr("locked memory: %s bytes (for io_uring before Linux 5.12)",
+		        "mémoire verrouillée : %s octets (io_uring : avant Linux 5.12)"),
 		     limit_text(soft, sizeof soft, limit.rlim_cur));
 }
 
@@ -203,7 +214,8 @@ static void check_libraries(void)
 	char uring[64] = "";
 
 	dl_iterate_phdr(find_liburing, uring);
-	good("liburing: %s", *uring ? uring : tr("linked in, or not used", "incluse, ou sans emploi"));
+	good("liburing: %s",
+	     *uring ? uring : tr("linked in, or not used", "incluse, ou sans emploi"));
 	good("c-ares: %s", ares_version ? ares_version(NULL) : tr("not used", "sans emploi"));
 	good("libcurl: %s, %s%s%s%s", curl->version, curl->ssl_version ? curl->ssl_version : "-",
 	     curl->features & CURL_VERSION_BROTLI ? ", brotli" : "",
@@ -230,7 +242,9 @@ static void check_certificates(void)
 		        "installez ca-certificates, ou utilisez corail get --cacert FICHIER"),
 		     tr("certificates: %s cannot be read: https will fail",
 		        "certificats : %s est illisible : https va échouer"),
-		     file ? file : folder ? folder : "-");
+		     file     ? file
+		     : folder ? folder
+		              : "-");
 }
 
 static void check_names(void)
@@ -245,12 +259,14 @@ static void check_names(void)
 		fclose(in);
 	if (servers > 0)
 		good(tr("name servers: %d in /etc/resolv.conf",
-		        "serveurs de noms : %d dans /etc/resolv.conf"), servers);
+		        "serveurs de noms : %d dans /etc/resolv.conf"),
+		     servers);
 	else
 		warn(tr("add a nameserver line to /etc/resolv.conf",
 		        "ajoutez une ligne nameserver à /etc/resolv.conf"),
-		     "%s", tr("name servers: none; only 127.0.0.1 would be asked",
-		              "serveurs de noms : aucun ; seul 127.0.0.1 serait interrogé"));
+		     "%s",
+		     tr("name servers: none; only 127.0.0.1 would be asked",
+		        "serveurs de noms : aucun ; seul 127.0.0.1 serait interrogé"));
 }
 
 int doctor_main(int argc, char **argv)

@@ -97,7 +97,8 @@ static int run_attempt(struct attempt *attempt)
 		return r;
 	attempt->page->status = cr_http_response_status(response);
 	if (attempt->page->status >= 400) {
-		attempt->retry_after = retry_after(cr_http_response_header(response, "Retry-After"));
+		attempt->retry_after =
+			retry_after(cr_http_response_header(response, "Retry-After"));
 		drain(attempt, response);
 	} else {
 		r = save_body(attempt, response);

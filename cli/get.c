@@ -27,13 +27,15 @@ void get_free(struct get *get)
 	free(get->pages);
 }
 
-/* The tasks' arguments: a pool, so that memory depends on how many run, not on how many there are. */
+/*
+ * The tasks' arguments: a pool, so that memory depends on how many run, not on how many there are.
+ */
 struct pool {
 	struct get *get;
 	struct place {
 		struct pool *pool;
 		struct page *page;
-	} *places;
+	} * places;
 	struct place **unused;
 	size_t unused_count;
 	int fatal; /* the error for which the whole run must end, or 0 */
@@ -142,8 +144,8 @@ int get_run(struct get *get)
 	struct pool pool;
 	int r;
 
-	progress_open(&get->progress, get->count, !get->options->quiet &&
-	              !(get->options->json && isatty(STDOUT_FILENO)));
+	progress_open(&get->progress, get->count,
+	              !get->options->quiet && !(get->options->json && isatty(STDOUT_FILENO)));
 	r = pool_init(&pool, get);
 	if (r == 0) {
 		CORAIL_SCOPE(display);

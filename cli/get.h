@@ -5,9 +5,9 @@
 /*
  * Downloading many pages: what `corail get` and `corail demo` share.
  *
- * A dispatcher starts a task for a page whenever there is a place (schedule.h), and takes the tasks'
- * results as they come; memory does not grow with the number of pages, except for their URLs. Bodies go
- * straight to their files (store.h), never through memory as a whole.
+ * A dispatcher starts a task for a page whenever there is a place (schedule.h), and takes the
+ * tasks' results as they come; memory does not grow with the number of pages, except for their
+ * URLs. Bodies go straight to their files (store.h), never through memory as a whole.
  */
 
 #include "progress.h"
@@ -75,11 +75,12 @@ struct get {
 int get_init(struct get *get, const struct get_options *options, const struct url_list *list);
 
 /*
- * A task: fetches all pages, reports each one, and fills in the totals. Returns 0 when every page was tried;
- * -ECANCELED when it was stopped; another negative error when it cannot go on: the session did not
- * open, or standard output is gone.
+ * A task: fetches all pages, reports each one, and fills in the totals. Returns 0 when every page
+ * was tried; -ECANCELED when it was stopped; another negative error when it cannot go on: the
+ * session did not open, or standard output is gone.
  */
-CORAIL_SUSPENDS int get_run(struct get *get);
+CORAIL_SUSPENDS
+int get_run(struct get *get);
 
 void get_free(struct get *get);
 
@@ -87,7 +88,8 @@ void get_free(struct get *get);
 int get_session(struct get *get, const char *url, cr_http **ret_http);
 
 /* Fetches one page, with retries, and fills in its result. */
-CORAIL_SUSPENDS void fetch_page(struct get *get, struct page *page, cr_buf *detail);
+CORAIL_SUSPENDS
+void fetch_page(struct get *get, struct page *page, cr_buf *detail);
 
 /* Reports a page that is done. Returns as progress_line_done(). */
 int report_page(struct get *get, const struct page *page, const char *detail);

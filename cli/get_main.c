@@ -17,7 +17,10 @@
 /* How many of the missing URLs are listed. */
 #define MISSING_SHOWN 20
 
-/* Descriptors beside those of the pages in flight: standard ones, the loop's, name servers, kept connections. */
+/*
+ * Descriptors beside those of the pages in flight: standard ones, the loop's, name servers, kept
+ * connections.
+ */
 #define DESCRIPTORS_SPARE 64
 
 static int fail_usage(const char *what, int error)
@@ -63,7 +66,8 @@ static void report_missing(const struct get *get)
 
 	if (missing == 0)
 		return;
-	complain(tr("interrupted; pages missing: %zu", "interrompu ; pages manquantes : %zu"), missing);
+	complain(tr("interrupted; pages missing: %zu", "interrompu ; pages manquantes : %zu"),
+	         missing);
 	for (size_t i = 0; i < get->count && shown < MISSING_SHOWN; i++) {
 		if (get->pages[i].state != PAGE_MISSING)
 			continue;
@@ -73,7 +77,8 @@ static void report_missing(const struct get *get)
 		shown++;
 	}
 	if (missing > shown)
-		fprintf(stderr, tr("  ... and %zu more\n", "  ... et %zu autres\n"), missing - shown);
+		fprintf(stderr, tr("  ... and %zu more\n", "  ... et %zu autres\n"),
+		        missing - shown);
 }
 
 static void report_summary(const struct get *get)
@@ -82,8 +87,9 @@ static void report_summary(const struct get *get)
 	const char *plural = get->good == 1 ? "" : "s";
 
 	text_bytes(bytes, sizeof bytes, (double)get->bytes);
-	fprintf(stderr, tr("%zu page%s, %s in %.2f s, %zu failed\n",
-	                   "%zu page%s, %s en %.2f s, %zu en erreur\n"),
+	fprintf(stderr,
+	        tr("%zu page%s, %s in %.2f s, %zu failed\n",
+	           "%zu page%s, %s en %.2f s, %zu en erreur\n"),
 	        get->good, plural, bytes, (double)get->elapsed / 1e9, get->failed);
 }
 
@@ -138,7 +144,9 @@ int get_main(int argc, char **argv)
 		} else if (options.ca_file && access(options.ca_file, R_OK) < 0) {
 			status = fail_usage(options.ca_file, -errno);
 		} else {
-			/* A reader that goes away is an error to report, not a reason to be killed. */
+			/*
+			 * A reader that goes away is an error to report, not a reason to be killed.
+			 */
 			signal(SIGPIPE, SIG_IGN);
 			make_room(&options);
 			status = run_list(&options, &list);

@@ -24,11 +24,9 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	void (*help)(FILE *out);
 } commands[] = {
-        {"get", get_main, help_get},
-        {"demo", demo_main, help_demo},
-        {"doctor", doctor_main, help_doctor},
-        {"help", help_command, help_main},
-        {"version", version_main, help_main},
+	{"get", get_main, help_get},          {"demo", demo_main, help_demo},
+	{"doctor", doctor_main, help_doctor}, {"help", help_command, help_main},
+	{"version", version_main, help_main},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

@@ -102,7 +102,9 @@ static const char *significant(const char *url, size_t *ret_size)
 	return start;
 }
 
-/* Where the extension begins, dot included; the end of the text when there is none worth the name. */
+/*
+ * Where the extension begins, dot included; the end of the text when there is none worth the name.
+ */
 static size_t extension_at(const char *name, size_t size_bytes)
 {
 	size_t i = size_bytes;
@@ -157,7 +159,7 @@ void name_from_url(const char *url, char ret_name[NAME_SIZE])
 		size_t keep = cut_at(work, BODY_MAX - (used - extension));
 
 		snprintf(ret_name, NAME_SIZE, "%.*s-%016llx%s", (int)keep, work,
-			 (unsigned long long)digest(url), work + extension);
+		         (unsigned long long)digest(url), work + extension);
 	}
 	free(work);
 }
@@ -175,7 +177,7 @@ static struct name_slot *find_slot(const struct name_set *set, const char *name)
 static bool grow(struct name_set *set)
 {
 	struct name_set bigger = {.capacity = set->capacity ? 2 * set->capacity : 64,
-				  .count = set->count};
+	                          .count = set->count};
 
 	bigger.slots = calloc(bigger.capacity, sizeof *bigger.slots);
 	if (!bigger.slots)
@@ -202,7 +204,7 @@ const char *name_set_add(struct name_set *set, const char *url)
 	first = slot = find_slot(set, name);
 	while (slot->name) {
 		snprintf(name, sizeof name, "%.*s-%zu%s", (int)extension, base, first->next++,
-			 base + extension);
+		         base + extension);
 		slot = find_slot(set, name);
 	}
 	slot->name = strdup(name);

@@ -10,7 +10,9 @@
 
 #include <stddef.h>
 
-/* The longest name given, with its terminating zero; leaves room below NAME_MAX (255) for suffixes. */
+/*
+ * The longest name given, with its terminating zero; leaves room below NAME_MAX (255) for suffixes.
+ */
 #define NAME_SIZE 224
 
 /* Writes the name that a URL has by itself. Any text gives a safe name, be it a URL or not. */
@@ -21,7 +23,7 @@ struct name_set {
 	struct name_slot {
 		char *name;
 		size_t next; /* the suffix to try for the next URL that wants this name */
-	} *slots;            /* open addressing; a power of two */
+	} * slots;           /* open addressing; a power of two */
 	size_t capacity, count;
 };
 

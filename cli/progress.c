@@ -111,10 +111,13 @@ static void append_bar(cr_buf *line, const struct progress *progress, size_t wid
 	cr_buf_printf(line, "%s ", progress->colour ? "\033[0m" : "");
 }
 
-/* The part after the bar, as long as the window allows; all of its characters are one column wide. */
+/*
+ * The part after the bar, as long as the window allows; all of its characters are one column wide.
+ */
 static void make_figures(const struct progress *progress, size_t columns, char *text, size_t size)
 {
-	unsigned percent = progress->total ? (unsigned)(100 * progress->done / progress->total) : 100;
+	unsigned percent = progress->total ? (unsigned)(100 * progress->done / progress->total)
+	                                   : 100;
 	long seconds = (long)((cr_now() - progress->began) / 1000000000);
 	char parts[5][48], rate[24];
 	size_t used = 0;
@@ -136,7 +139,10 @@ static void make_figures(const struct progress *progress, size_t columns, char *
 	}
 }
 
-/* Draws into the line's place, which the cursor is on. The last column stays free: no terminal wraps. */
+/*
+ * Draws into the line's place, which the cursor is on. The last column stays free: no terminal
+ * wraps.
+ */
 static void draw(struct progress *progress, cr_buf *out)
 {
 	size_t columns = terminal_columns() - 1, width;

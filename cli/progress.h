@@ -38,13 +38,16 @@ FILE *progress_out(struct progress *progress);
 FILE *progress_err(struct progress *progress);
 
 /*
- * To be called after each complete line of progress_out(). Returns 0, or the negative error with which
- * standard output refused it.
+ * To be called after each complete line of progress_out(). Returns 0, or the negative error with
+ * which standard output refused it.
  */
 int progress_line_done(struct progress *progress);
 
-/* A task: draws the bar, ten times a second, until it is cancelled. Returns at once without a bar. */
-CORAIL_SUSPENDS int progress_run(struct progress *progress);
+/*
+ * A task: draws the bar, ten times a second, until it is cancelled. Returns at once without a bar.
+ */
+CORAIL_SUSPENDS
+int progress_run(struct progress *progress);
 
 /* Writes what was collected, and removes the bar. */
 void progress_close(struct progress *progress);

@@ -19,9 +19,9 @@ static void print_reason(FILE *out, const struct page *page, const char *detail)
 	}
 	fputs(text_error(page->error), out);
 	/* These two say little without what the library saw. */
-	if (*detail && (page->error == -CORAIL_E_TLS_CERTIFICATE ||
-	                page->error == -CORAIL_E_TLS_HANDSHAKE ||
-	                page->error == -CORAIL_E_HTTP_CLIENT)) {
+	if (*detail &&
+	    (page->error == -CORAIL_E_TLS_CERTIFICATE || page->error == -CORAIL_E_TLS_HANDSHAKE ||
+	     page->error == -CORAIL_E_HTTP_CLIENT)) {
 		fputs(" (", out);
 		text_print(out, detail);
 		putc(')', out);
@@ -36,7 +36,8 @@ static void report_failure(FILE *out, const struct page *page, const char *detai
 	print_reason(out, page, detail);
 	if (page->error == -CORAIL_E_HTTP_URL && !url_has_scheme(page->url))
 		fputs(tr("; it must begin with http:// or https://",
-		         " ; elle doit commencer par http:// ou https://"), out);
+		         " ; elle doit commencer par http:// ou https://"),
+		      out);
 	if (page->attempts > 1)
 		fprintf(out, tr(" (%u attempts)", " (%u essais)"), page->attempts);
 	putc('\n', out);

@@ -4,6 +4,7 @@
 
 #include "retry.h"
 
+#include <corail/task.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ cr_nsec retry_delay(unsigned attempt)
 	if (whole > DELAY_MAX_MS)
 		whole = DELAY_MAX_MS;
 	if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) != (ssize_t)sizeof chance)
-		chance = (uint32_t)rand();
+		chance = (uint32_t)cr_now();
 	return cr_micros(whole * 500 + whole * 500 * (chance % 1024) / 1024);
 }
 

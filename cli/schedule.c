@@ -29,18 +29,15 @@ static size_t find_host(struct schedule *schedule, const char *url)
 		if (host->name_size == size && strncasecmp(host->name, name, size) == 0)
 			return i;
 	}
-	schedule->hosts[i] = (struct schedule_host){.name = name,
-	                                            .name_size = size,
-	                                            .first = NONE,
-	                                            .last = NONE,
-	                                            .next_host = NONE};
+	schedule->hosts[i] = (struct schedule_host){
+		.name = name, .name_size = size, .first = NONE, .last = NONE, .next_host = NONE};
 	return i;
 }
 
 int schedule_init(struct schedule *schedule, char *const *urls, size_t count, size_t per_host)
 {
 	*schedule = (struct schedule){
-	        .count = count, .per_host = per_host, .free_first = NONE, .free_last = NONE};
+		.count = count, .per_host = per_host, .free_first = NONE, .free_last = NONE};
 	if (per_host == 0)
 		return 0;
 	schedule->host_capacity = 64;

@@ -19,7 +19,7 @@ struct schedule {
 		size_t first, last; /* its pages that were passed over, in order; NONE */
 		size_t next_host;   /* in the line of hosts that have become free */
 		bool in_line;
-	} *hosts;                   /* open addressing; a power of two */
+	} * hosts; /* open addressing; a power of two */
 	size_t host_capacity;
 	size_t *next;    /* by page: the next one passed over at the same host */
 	size_t *host_of; /* by page */

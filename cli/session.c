@@ -18,7 +18,9 @@ static const char *variable(const char *first, const char *second)
 	return value && *value ? value : NULL;
 }
 
-/* Whether a host is one of no_proxy's, or below one of them: "example.org" covers "a.example.org". */
+/*
+ * Whether a host is one of no_proxy's, or below one of them: "example.org" covers "a.example.org".
+ */
 static bool is_excepted(const char *host, size_t size)
 {
 	const char *entry = variable("no_proxy", "NO_PROXY");
@@ -68,9 +70,9 @@ int get_session(struct get *get, const char *url, cr_http **ret_http)
 {
 	struct get_route *route = choose_route(get, url);
 	cr_http_options options = {
-	        .requests_max = get->options->concurrent,
-	        .ca_file = get->options->ca_file,
-	        .proxy = route->proxy,
+		.requests_max = get->options->concurrent,
+		.ca_file = get->options->ca_file,
+		.proxy = route->proxy,
 	};
 
 	if (!route->http) {

@@ -19,10 +19,11 @@
 
 static void random_name(char *name, size_t size)
 {
+	static unsigned count;
 	unsigned long long number = 0;
 
 	if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-		number = (unsigned long long)getpid() << 32 | (unsigned)rand();
+		number = (unsigned long long)getpid() << 32 | ++count;
 	snprintf(name, size, ".corail-%016llx.part", number);
 }
 

@@ -4,8 +4,8 @@
 
 /*
  * The folder that pages are written to. A page appears under its name when it is complete, in one
- * step, and replaces an older file of that name. Until then its file has no name at all (O_TMPFILE of
- * open(2)): nothing is left over, even if the program is killed. File systems without that get a
+ * step, and replaces an older file of that name. Until then its file has no name at all (O_TMPFILE
+ * of open(2)): nothing is left over, even if the program is killed. File systems without that get a
  * hidden temporary name instead.
  */
 
@@ -33,10 +33,12 @@ int store_create(const struct store *store, struct store_file *ret_file);
  * Gives the file its name and closes it. Returns 0, or a negative errno (-EISDIR: a folder has that
  * name); then the file is gone.
  */
-CORAIL_SUSPENDS int store_commit(const struct store *store, struct store_file *file, const char *name);
+CORAIL_SUSPENDS
+int store_commit(const struct store *store, struct store_file *file, const char *name);
 
 /* Throws the file away; in a cancelled scope, too. */
-CORAIL_SUSPENDS void store_discard(const struct store *store, struct store_file *file);
+CORAIL_SUSPENDS
+void store_discard(const struct store *store, struct store_file *file);
 
 void store_close(struct store *store);
 

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* The value that decides a locale category: POSIX's order, where an empty variable counts as unset. */
+/*
+ * The value that decides a locale category: POSIX's order, where an empty variable counts as unset.
+ */
 static const char *locale_value(const char *category)
 {
 	const char *names[] = {"LC_ALL", category, "LANG"};
@@ -142,8 +144,7 @@ bool text_is_printable(uint32_t codepoint)
 {
 	if (codepoint < 0x20 || (codepoint >= 0x7f && codepoint < 0xa0))
 		return false;
-	if (codepoint == 0xad || codepoint == 0x061c || codepoint == 0x180e ||
-	    codepoint == 0xfeff)
+	if (codepoint == 0xad || codepoint == 0x061c || codepoint == 0x180e || codepoint == 0xfeff)
 		return false;
 	/* Zero width and direction marks, line separators, overrides, isolates. */
 	if ((codepoint >= 0x200b && codepoint <= 0x200f) ||
@@ -152,7 +153,7 @@ bool text_is_printable(uint32_t codepoint)
 		return false;
 	/* Interlinear marks, tags, and the code points that are none. */
 	return !((codepoint >= 0xfff9 && codepoint <= 0xfffb) || codepoint >= 0xe0000 ||
-		 (codepoint & 0xfffe) == 0xfffe);
+	         (codepoint & 0xfffe) == 0xfffe);
 }
 
 /* Prints the next character of outside text and its visible width; returns the bytes it took. */

@@ -24,7 +24,9 @@ bool text_is_utf8(void);
 __attribute__((format_arg(1), format_arg(2))) const char *tr(const char *english,
                                                              const char *french);
 
-/* What went wrong, for a negative error of a cr_ function, in the user's language. Static storage. */
+/*
+ * What went wrong, for a negative error of a cr_ function, in the user's language. Static storage.
+ */
 const char *text_error(int error);
 
 /* Decodes one character of valid UTF-8. Returns its length in bytes, or 0 for anything else. */

@@ -21,9 +21,9 @@ struct url_list {
 int url_list_add(struct url_list *list, const char *url, size_t size_bytes);
 
 /*
- * Appends one URL per line of a stream. Blank lines and what follows a "#" at the start of a line, or
- * after a blank, are left out; so are a byte order mark and the CR of CR LF. A NUL byte inside a URL
- * becomes U+FFFD: a bad URL, reported like any other. Returns 0, or a negative errno.
+ * Appends one URL per line of a stream. Blank lines and what follows a "#" at the start of a line,
+ * or after a blank, are left out; so are a byte order mark and the CR of CR LF. A NUL byte inside a
+ * URL becomes U+FFFD: a bad URL, reported like any other. Returns 0, or a negative errno.
  */
 int url_list_read(struct url_list *list, FILE *in);
 

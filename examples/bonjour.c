@@ -4,8 +4,8 @@
  * Two greetings, one after the other: 2 seconds.
  *
  * Any C function `int f(T *)` can be a coroutine. When it sleeps, only its task sleeps: the thread
- * goes on with others. Here there are no others, so two sleeps in a row take their sum. Compare with
- * bonjour_gather.c.
+ * goes on with others. Here there are no others, so two sleeps in a row take their sum. Compare
+ * with bonjour_gather.c.
  */
 
 #include <corail/corail.h>

@@ -6,9 +6,9 @@
  *	chat [ADDRESS:PORT]          (127.0.0.1:7777; port 0 lets the system choose)
  *	nc 127.0.0.1 7777            in as many terminals as you like
  *
- * One task per client reads its lines. What is to be sent to a client goes into a buffer of its own,
- * which a second task empties; a client that does not read fills it, and is dropped: nobody waits for
- * a slow one, and memory stays bounded. Ctrl-C says goodbye to all and ends.
+ * One task per client reads its lines. What is to be sent to a client goes into a buffer of its
+ * own, which a second task empties; a client that does not read fills it, and is dropped: nobody
+ * waits for a slow one, and memory stays bounded. Ctrl-C says goodbye to all and ends.
  */
 
 #include <corail/corail.h>
@@ -103,7 +103,7 @@ static int serve_client(cr_conn *conn, void *arg)
 	(void)arg;
 	talk(&client);
 	cr_buf_free(&client.pending);
-	/* A shield lets clean-up suspend although we may be cancelled, for so long and no longer. */
+	/* A shield lets clean-up suspend although cancelled, for so long and no longer. */
 	return cr_shield(cr_millis(200), cr_conn_write(conn, goodbye, strlen(goodbye)));
 }
 

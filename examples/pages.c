@@ -5,8 +5,8 @@
  *
  *	pages [URL...]
  *
- * Each page is an element of an array: what the coroutine needs, and what it brings back. The results
- * are where they belong when cr_gather() returns, in the order of the array.
+ * Each page is an element of an array: what the coroutine needs, and what it brings back. The
+ * results are where they belong when cr_gather() returns, in the order of the array.
  */
 
 #include <corail/corail.h>
@@ -57,7 +57,8 @@ static void print_page(const struct page *page, int status)
 
 int main(int argc, char **argv)
 {
-	const char *tutorial[] = {"https://example.com", "https://example.org", "https://example.net"};
+	const char *tutorial[] = {"https://example.com", "https://example.org",
+	                          "https://example.net"};
 	struct pages pages = {.count = argc > 1 ? (size_t)argc - 1 : 3};
 	int r = -ENOMEM;
 

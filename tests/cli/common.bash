@@ -97,6 +97,15 @@ start_server() {
 	url=http://127.0.0.1:$port
 }
 
+# A port that nobody listens on.
+free_port() {
+	python3 -c '
+import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
+
 # wait_for CONDITION: up to 20 s.
 wait_for() {
 	local i

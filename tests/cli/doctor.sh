@@ -5,8 +5,8 @@
 
 run 0 "$corail" doctor
 ! grep -Evq '^(\[ok\]  |\[!!\]  |      -> ).' "$work/out" || fail "a line of another form"
-for subject in "corail " "backend: " "kernel: " "stack guards: " "memory mappings: " "open files: " \
-	"liburing: " "c-ares: " "libcurl: " "certificates: " "name servers: "; do
+for subject in "corail " "backend: " "kernel: " "stack guards: " "memory mappings: " \
+	"open files: " "liburing: " "c-ares: " "libcurl: " "certificates: " "name servers: "; do
 	grep -Eq "^\[..\]  $subject" "$work/out" || fail "nothing on $subject"
 done
 grep -Eq "^\[..\]  kernel: Linux $(uname -r)" "$work/out" || fail "kernel"
@@ -21,9 +21,10 @@ run 0 env LC_ALL=fr_FR.UTF-8 "$corail" doctor
 has out "noyau : Linux"
 
 # Without io_uring: epoll, and why.
-if command -v strace >/dev/null && strace -f -o "$work/trace" -e inject=io_uring_setup:error=EPERM true 2>/dev/null; then
-	run 0 strace -f -o "$work/trace" -e trace=io_uring_setup -e inject=io_uring_setup:error=EPERM "$corail" doctor
-	grep -q '^\[!!\]  backend: epoll; io_uring is faster, and not available: EPERM' "$work/out" ||
+refused=(strace -f -o "$work/trace" -e trace=io_uring_setup -e inject=io_uring_setup:error=EPERM)
+if "${refused[@]}" true 2>/dev/null; then
+	run 0 "${refused[@]}" "$corail" doctor
+	grep -q '^\[!!\]  backend: epoll; io_uring is faster, and not available: EP' "$work/out" ||
 		fail "a refused io_uring"
 	grep -A 1 '^\[!!\]  backend' "$work/out" | grep -Eq '^      -> .{20}' || fail "no advice"
 fi

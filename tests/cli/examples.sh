@@ -7,8 +7,8 @@ examples=$CORAIL_BUILD/examples
 
 # Strict C11, without a warning, from public headers alone.
 for source in "$here"/../../examples/*.c; do
-	"${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$here/../../include" "$source" \
-		2>"$work/err" || fail "$source"
+	"${CC:-cc}" -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+		-I "$here/../../include" "$source" 2>"$work/err" || fail "$source"
 	! grep -n '#include "' "$source" || fail "$source includes what users do not have"
 done
 

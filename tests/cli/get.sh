@@ -6,7 +6,7 @@
 start_server
 
 # Nothing listens on the port of a socket that was bound and never listened on.
-closed_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+closed_port=$(free_port)
 
 pages() {
 	run 0 "$corail" get "$url/ok/0" "$url/ok/1" "$url/ok/100000" "$url/length/70000"
@@ -23,7 +23,8 @@ pages() {
 }
 
 lists() {
-	printf '\xef\xbb\xbf%s/ok/1\r\n\n# comment\n  %s/ok/2  # two\r\n%s/ok/3' "$url" "$url" "$url" >"$work/list"
+	printf '\xef\xbb\xbf%s/ok/1\r\n\n# comment\n  %s/ok/2  # two\r\n%s/ok/3' \
+		"$url" "$url" "$url" >"$work/list"
 	run 0 "$corail" get -i "$work/list" "$url/ok/4" --input="$work/list"
 	same "from files and arguments" "$(lines out)" 7
 	"$corail" get <"$work/list" >"$work/out" 2>"$work/err" || fail "standard input"
@@ -37,9 +38,10 @@ lists() {
 }
 
 errors() {
-	run 1 "$corail" get "$url/ok/1" "$url/status/404" "$url/status/500" "$url/truncate" "$url/reset" \
-		"$url/empty" "$url/garbage" "http://127.0.0.1:$closed_port/" "http://name.invalid/" \
-		"example.com" "ftp://example.com/" "http://" "http://h/a b" "$url/ok/2"
+	run 1 "$corail" get "$url/ok/1" "$url/status/404" "$url/status/500" "$url/truncate" \
+		"$url/reset" "$url/empty" "$url/garbage" "http://127.0.0.1:$closed_port/" \
+		"http://name.invalid/" "example.com" \
+		"ftp://example.com/" "http://" "http://h/a b" "$url/ok/2"
 	same "good ones" "$(lines out)" 2
 	same "failures and summary" "$(lines err)" 13
 	has err "corail: $url/status/404: 404 Not Found"
@@ -93,13 +95,17 @@ json() {
 }
 
 folders() {
-	run 0 "$corail" get -o "$work/a/b/c" "$url/ok/1000" "$url/ok/1000?x=1" "$url/ok/1000" "$url/ok/0"
+	local host=127.0.0.1_$port
+
+	run 0 "$corail" get -o "$work/a/b/c" "$url/ok/1000" "$url/ok/1000?x=1" "$url/ok/1000" \
+		"$url/ok/0"
 	same "names" "$(ls -A "$work/a/b/c" | tr '\n' ' ')" \
-		"127.0.0.1_${port}_ok_0 127.0.0.1_${port}_ok_1000 127.0.0.1_${port}_ok_1000-2 127.0.0.1_${port}_ok_1000_x=1 "
+		"${host}_ok_0 ${host}_ok_1000 ${host}_ok_1000-2 ${host}_ok_1000_x=1 "
 	same "size" "$(wc -c <"$work/a/b/c/127.0.0.1_${port}_ok_1000-2" | tr -d ' ')" 1000
 	# What fails leaves nothing, and what was there before stays.
 	echo before >"$work/a/b/c/127.0.0.1_${port}_truncate"
-	run 1 "$corail" get -o "$work/a/b/c" "$url/truncate" "$url/status/404" "$url/reset" --max-size 500 "$url/ok/501"
+	run 1 "$corail" get -o "$work/a/b/c" "$url/truncate" "$url/status/404" "$url/reset" \
+		--max-size 500 "$url/ok/501"
 	same "files" "$(ls -A "$work/a/b/c" | wc -l | tr -d ' ')" 5
 	same "kept" "$(cat "$work/a/b/c/127.0.0.1_${port}_truncate")" before
 	# A page replaces an older file; a link is replaced, not followed; a folder is an error.
@@ -133,7 +139,8 @@ timeouts() {
 }
 
 retries() {
-	run 0 "$corail" get --retry 3 --json "$url/flaky/a$1/2" "$url/cut/b$1/1" "$url/after/1/c$1" "$url/ok/1"
+	run 0 "$corail" get --retry 3 --json "$url/flaky/a$1/2" "$url/cut/b$1/1" \
+		"$url/after/1/c$1" "$url/ok/1"
 	same "attempts" "$(field attempts | sort | tr '\n' ' ')" "1 2 2 3 "
 	same "bytes" "$(field bytes | sort -n | tr '\n' ' ')" "1 2 12 12 "
 	python3 -c '
@@ -141,8 +148,8 @@ import json, sys
 for line in open(sys.argv[1]):
     page = json.loads(line)
     sys.exit("/after/" in page["url"] and page["seconds"] < 1.0)' "$work/out" || fail "Retry-After"
-	run 1 "$corail" get --retry 1 --json "$url/flaky/d$1/5" "$url/status/404" "$url/after/3600/e$1" \
-		"http://127.0.0.1:$closed_port/"
+	run 1 "$corail" get --retry 1 --json "$url/flaky/d$1/5" "$url/status/404" \
+		"$url/after/3600/e$1" "http://127.0.0.1:$closed_port/"
 	python3 - "$work/out" <<-'EOF' || fail "which are tried again"
 		import json, sys
 		wanted = {"flaky": 2, "status": 1, "after": 1, "": 2}
@@ -170,7 +177,7 @@ limits() {
 	start_server
 	urls=("${urls[@]/#*\/slow/$url/slow}")
 	run 0 "$corail" get --sequential "${urls[@]}"
-	same "order" "$(sed 's/.*slow.\([0-9]*\):.*/\1/' "$work/out" | tr '\n' ' ')" "$(seq -s ' ' 41 60) "
+	same "order" "$(sed 's/.*slow.\([0-9]*\):.*/\1/' "$work/out")" "$(seq 41 60)"
 	same "one at a time" "$(peak)" 1
 	run 0 "$corail" get -c 3 "${urls[@]}"
 	same "-c 3" "$(peak)" 3
@@ -184,7 +191,8 @@ find_backends
 for backend in ${TEST_BACKENDS:-$backends}; do
 	export CORAIL_BACKEND=$backend
 	echo "- $backend"
-	for test in pages lists errors harmless json folders sizes timeouts "retries $backend" limits; do
+	for test in pages lists errors harmless json folders sizes timeouts "retries $backend" \
+		limits; do
 		echo "  - $test"
 		rm -rf "$work"/{a,mask,stats}
 		$test
@@ -199,6 +207,7 @@ has err "standard output was closed"
 # A proxy of the environment is used, and no_proxy is obeyed.
 http_proxy=http://127.0.0.1:$closed_port run 1 "$corail" get "$url/ok/1"
 has err "Connection refused"
-http_proxy=http://127.0.0.1:$closed_port no_proxy=example.org,127.0.0.1 run 0 "$corail" get "$url/ok/1"
-http_proxy=http://127.0.0.1:$closed_port no_proxy='*' run 0 "$corail" get "$url/ok/1"
+no_proxy=example.org,127.0.0.1 http_proxy=http://127.0.0.1:$closed_port \
+	run 0 "$corail" get "$url/ok/1"
+no_proxy='*' http_proxy=http://127.0.0.1:$closed_port run 0 "$corail" get "$url/ok/1"
 exit 0

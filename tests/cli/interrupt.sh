@@ -4,6 +4,12 @@
 # ctest: timeout=120
 . "$(dirname "$0")/common.bash"
 
+# under_way COUNT: whether the server says that so many requests are, besides this one.
+under_way() {
+	"$corail" get -q -o "$work/stats" "$url/stats" &&
+		grep -q "\"now\": $(($1 + 1))," "$work/stats"/*"_${port}_stats"
+}
+
 find_backends
 for backend in ${TEST_BACKENDS:-$backends}; do
 	export CORAIL_BACKEND=$backend
@@ -15,10 +21,8 @@ for backend in ${TEST_BACKENDS:-$backends}; do
 		urls+=("$url/drip?$i")
 	done
 	start "$corail" get -o "$work/folder" "$url/ok/1" "$url/ok/2" "$url/status/404" "${urls[@]}"
-	wait_for "[ \$(wc -l <'$work/out') = 2 ] && grep -q 404 '$work/err'" || fail "the first pages"
-	# The server says that all of the others are under way.
-	wait_for "'$corail' get -q -o '$work/stats' '$url/stats' && grep -q '\"now\": 31' '$work/stats'/*$port*" ||
-		fail "the others were not asked for"
+	wait_for "[ \$(lines out) = 2 ] && grep -q 404 '$work/err'" || fail "the first pages"
+	wait_for "under_way 30" || fail "the others were not asked for"
 	kill -INT "$job"
 	wait "$job"
 	same "exit status" $? 130
@@ -34,8 +38,7 @@ for backend in ${TEST_BACKENDS:-$backends}; do
 	# While a retry waits, and before anything was answered.
 	start_server
 	start "$corail" get --retry 5 "$url/status/503" "$url/silent"
-	wait_for "'$corail' get -q -o '$work/stats' '$url/stats' && grep -q '\"now\": 2' '$work/stats'/*$port*" ||
-		fail "the pages were not asked for"
+	wait_for "under_way 1" || fail "the pages were not asked for"
 	kill -INT "$job"
 	wait "$job"
 	same "exit status" $? 130
@@ -48,7 +51,7 @@ mkfifo "$work/fifo"
 sleep 60 >"$work/fifo" &
 children+=($!)
 start "$corail" get -i "$work/fifo"
-wait_for "ls -l /proc/$job/exe /proc/$job/fd | grep -q 'corail\$' && ls -l /proc/$job/fd | grep -q fifo" ||
+wait_for "ls -l /proc/$job/exe | grep -q 'corail\$' && ls -l /proc/$job/fd | grep -q fifo" ||
 	fail "the list is not being read"
 kill -INT "$job"
 wait "$job"

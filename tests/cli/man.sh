@@ -4,10 +4,11 @@
 . "$(dirname "$0")/common.bash"
 command -v man >/dev/null || skip "man is not installed"
 page=$here/../../man/corail.1
-MANWIDTH=100 LC_ALL=C.UTF-8 man --warnings -l "$page" >"$work/out" 2>"$work/err" </dev/null || fail "man"
+MANWIDTH=100 LC_ALL=C.UTF-8 run 0 man --warnings -l "$page"
 same "warnings" "$(cat "$work/err")" ""
 [ "$(lines out)" -gt 100 ] || skip "manual pages are not shown here (dpkg's path-exclude)"
-for section in NAME SYNOPSIS DESCRIPTION OPTIONS "EXIT STATUS" ENVIRONMENT FILES EXAMPLES "SEE ALSO"; do
+for section in NAME SYNOPSIS DESCRIPTION OPTIONS "EXIT STATUS" ENVIRONMENT FILES EXAMPLES \
+	"SEE ALSO"; do
 	grep -qx "$section" "$work/out" || fail "no section $section"
 done
 for variable in CORAIL_BACKEND CORAIL_SEED LANG NO_COLOR http_proxy; do

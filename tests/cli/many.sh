@@ -12,8 +12,9 @@ measure() {
 		import os, resource, subprocess, sys
 		corail, work = sys.argv[1:]
 		with open(f"{work}/out", "wb") as out, open(f"{work}/err", "wb") as err:
-		    status = subprocess.run([corail, "get", "-i", f"{work}/list", "-o", f"{work}/folder"],
-		                            stdout=out, stderr=err, stdin=subprocess.DEVNULL).returncode
+		    status = subprocess.run(
+		        [corail, "get", "-i", f"{work}/list", "-o", f"{work}/folder"],
+		        stdout=out, stderr=err, stdin=subprocess.DEVNULL).returncode
 		print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 		sys.exit(status)
 	EOF

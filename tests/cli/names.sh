@@ -51,6 +51,7 @@ printf '%s\n' "$url/slow/200" "$url/slow/200" "$url/slow/10?200" "$url/slow/200"
 for i in 1 2; do
 	run 0 "$corail" get -o "$work/again$i" -i "$work/list" -i "$work/list2" -c "$i"
 done
-diff <(ls "$work/again1") <(ls "$work/again2") >/dev/null || fail "names depend on the order of arrival"
+diff <(ls "$work/again1") <(ls "$work/again2") >/dev/null ||
+	fail "names depend on the order of arrival"
 grep -qxF "127.0.0.1_${port}_slow_200-3" <(ls "$work/again1") || fail "the third of a name"
 exit 0

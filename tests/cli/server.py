@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A web server that does what it is asked, right or wrong. Prints its port, and serves until killed.
+"""A web server that does what it is asked, right or wrong. Prints its port.
 
   /ok/N          N bytes                      /status/CODE   that status, and 40 bytes
   /slow/MS       "late" after MS ms           /length/N      N bytes of chunks, length not announced

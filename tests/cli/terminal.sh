@@ -10,7 +10,8 @@ for i in $(seq 12); do
 	urls+=("$url/slow/$((i * 100))")
 done
 
-# on_terminal STATUS SIZE STDOUT VARIABLE=VALUE... COMMAND...: what the terminal got is in $work/screen.
+# on_terminal STATUS SIZE STDOUT VARIABLE=VALUE... COMMAND...: what the terminal got is in
+# $work/screen.
 on_terminal() {
 	local wanted=$1 size=$2 out=$3 got
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Serves a tree of files, badly: bad_server.py ROOT slow|truncate. Prints its port.
 
-slow: every file in pieces, with pauses between them. truncate: half of the files are cut short, in one of
-several ways, the first one or two times that they are asked for.
+slow: every file in pieces, with pauses between them. truncate: half of the files are cut short,
+in one of several ways, the first one or two times that they are asked for.
 """
 
 import asyncio
@@ -50,7 +50,8 @@ async def send_truncated(writer, path, data):
         writer.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     else:  # within a chunk
-        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % (len(data) + 10) + data)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"%x\r\n" % (len(data) + 10) + data)
     return False
 
 

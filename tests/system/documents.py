@@ -3,7 +3,7 @@
 """A tree of documents as URLs, and the pages that came back.
 
 documents.py list ROOT BASE COUNT          prints the URLs of at most COUNT files below ROOT
-documents.py verify ROOT FOLDER JSON LIST  every URL of LIST is good in JSON, its file in FOLDER identical
+documents.py verify ROOT FOLDER JSON LIST  every URL of LIST is good in JSON, identical in FOLDER
 """
 
 import hashlib

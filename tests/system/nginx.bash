@@ -9,10 +9,6 @@ documents=/usr/share/doc
 nginx=$(command -v nginx || command -v /usr/sbin/nginx) || skip "nginx is not installed (nginx-light)"
 command -v python3 >/dev/null || skip "python3 is not installed"
 
-free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 # configure_nginx EXTRA...: writes its configuration; EXTRA are lines for the server.
 configure_nginx() {
 	port=$(free_port)

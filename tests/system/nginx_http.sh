@@ -11,7 +11,8 @@ for variant in "" "gzip on; gzip_types *; gzip_min_length 1; gzip_comp_level 1;"
 	list_documents "$url" 4000
 	for backend in $backends; do
 		echo "- $backend ${variant:+(compressed on the way)}"
-		run 0 env CORAIL_BACKEND=$backend "$corail" get -c 100 --json -o "$work/pages" -i "$work/list"
+		CORAIL_BACKEND=$backend run 0 "$corail" get -c 100 --json -o "$work/pages" \
+			-i "$work/list"
 		verify "$work/pages"
 		rm -rf "$work/pages"
 	done

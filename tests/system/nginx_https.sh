@@ -7,12 +7,15 @@ command -v openssl >/dev/null || skip "openssl is not installed"
 
 # make_certificate NAME HOST: signed by the private CA.
 make_certificate() {
-	openssl req -newkey rsa:2048 -nodes -keyout "$work/$1.key" -out "$work/$1.csr" -subj "/CN=$2" &&
-		openssl x509 -req -in "$work/$1.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" -CAcreateserial \
-			-days 2 -out "$work/$1.pem" -extfile <(echo "subjectAltName=DNS:$2")
+	openssl req -newkey rsa:2048 -nodes -keyout "$work/$1.key" -out "$work/$1.csr" \
+		-subj "/CN=$2" &&
+		openssl x509 -req -in "$work/$1.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" \
+			-CAcreateserial -days 2 -out "$work/$1.pem" \
+			-extfile <(echo "subjectAltName=DNS:$2")
 }
 {
-	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout "$work/ca.key" -out "$work/ca.pem" \
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout "$work/ca.key" \
+		-out "$work/ca.pem" \
 		-subj "/CN=Corail test CA" -addext basicConstraints=critical,CA:TRUE &&
 		make_certificate good localhost &&
 		make_certificate other other.example

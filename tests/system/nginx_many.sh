@@ -18,7 +18,7 @@ done >"$work/list"
 find_backends
 for backend in $backends; do
 	echo "- $backend"
-	run 0 env CORAIL_BACKEND=$backend "$corail" get -c 100 --json -o "$work/pages" -i "$work/list"
+	CORAIL_BACKEND=$backend run 0 "$corail" get -c 100 --json -o "$work/pages" -i "$work/list"
 	count=10000
 	verify "$work/pages"
 	rm -rf "$work/pages"

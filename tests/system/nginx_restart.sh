@@ -12,12 +12,12 @@ list_documents "$url" 3000
 find_backends
 for backend in $backends; do
 	echo "- $backend"
-	CORAIL_BACKEND=$backend "$corail" get -c 100 --retry 8 --json -o "$work/pages" -i "$work/list" \
-		>"$work/out" 2>"$work/err" &
+	CORAIL_BACKEND=$backend "$corail" get -c 100 --retry 8 --json -o "$work/pages" \
+		-i "$work/list" >"$work/out" 2>"$work/err" &
 	job=$!
 	children+=("$job")
 	for done_count in 300 1200; do
-		wait_for "[ \$(wc -l <'$work/out') -ge $done_count ]" || fail "the first $done_count pages"
+		wait_for "[ \$(lines out) -ge $done_count ]" || fail "the first $done_count pages"
 		kill -0 "$job" || fail "it ended too early"
 		stop_nginx
 		sleep 1
