@@ -46,6 +46,12 @@ struct cr__loop *cr__task_loop(void);
 /* 0, or -ECANCELED when the calling task's scope is cancelled; panics outside a task. */
 int cr__park_check(const char *caller);
 
+/*
+ * What a suspending function returns in a cancelled scope: -ECANCELED. It counts against the budget, so
+ * that a loop that ignores it keeps neither the other tasks nor the end of the program from going on.
+ */
+int cr__park_refuse(void);
+
 /* Suspends the calling task until cr__unpark(). Returns its status. */
 int cr__park(struct cr__wait *wait);
 

@@ -120,7 +120,7 @@ static inline int yield(struct cr__sched *s, struct cr__task *self)
 static __attribute__((noinline)) int yield_slowly(struct cr__sched *s, struct cr__task *self)
 {
 	if (s->cancelled && cr__node_cancelled(self->inner))
-		return -ECANCELED;
+		return cr__park_refuse();
 	check_stack(s, self);
 	/* Nobody else: a switch to itself would be asked for a context that is not saved yet. */
 	if (cr__queue_empty(s) && s->loop.left > 1) {
@@ -194,7 +194,7 @@ int cr__park_check(const char *caller)
 {
 	struct cr__sched *s = cr__sched_in_task(caller);
 
-	return cr__node_cancelled(s->current->inner) ? -ECANCELED : 0;
+	return cr__node_cancelled(s->current->inner) ? cr__park_refuse() : 0;
 }
 
 struct cr__task *cr__task_current(const char *caller)
@@ -225,6 +225,12 @@ void cr__budget_spend(void)
 	/* The others and the kernel: the loop polls before this task goes on. */
 	s->loop.left = 0;
 	yield(s, self);
+}
+
+__attribute__((cold)) int cr__park_refuse(void)
+{
+	cr__budget_spend();
+	return -ECANCELED;
 }
 
 _Noreturn void cr__sched_leave(struct cr__sched *s, struct cr__task *task)

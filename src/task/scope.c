@@ -144,6 +144,22 @@ static enum cr__abort next_abort(struct cr__wait *wait)
 	return CR__ABORT_DONE;
 }
 
+/* Waits for a child to end. Returns 0, -ENOENT without children, or -ECANCELED. */
+static int wait_next(struct cr__scope *scope)
+{
+	struct next_wait next = {
+		.wait = {.abort = next_abort, .reason = "next child", .fd = -1}, .scope = scope};
+
+	if (cr__node_cancelled(scope->owner->inner))
+		return cr__park_refuse();
+	if (scope->alive == 0)
+		return -ENOENT;
+	scope->wake_below = 0;
+	scope->owner_wait = &next.wait;
+	scope->state |= CR__SCOPE_WANTS_NEXT;
+	return cr__park(&next.wait);
+}
+
 int cr_scope_next(cr_scope *scope, cr_task *ret_task)
 {
 	struct cr__scope *sc = owned(scope, "cr_scope_next");
@@ -151,23 +167,14 @@ int cr_scope_next(cr_scope *scope, cr_task *ret_task)
 	struct cr__task *task;
 
 	if (cr__node_cancelled(sc->owner->inner))
-		return -ECANCELED;
-	if (!sc->unread.first) {
-		struct next_wait next = {
-			.wait = {.abort = next_abort, .reason = "next child", .fd = -1}, .scope = sc};
-		int r;
+		return cr__park_refuse();
+	/* More than once: a child may end whose result somebody else awaited and has read. */
+	while (!sc->unread.first) {
+		int r = wait_next(sc);
 
-		if (sc->alive == 0)
-			return -ENOENT;
-		sc->wake_below = 0;
-		sc->owner_wait = &next.wait;
-		sc->state |= CR__SCOPE_WANTS_NEXT;
-		r = cr__park(&next.wait);
 		if (r < 0)
 			return r;
 	}
-	if (!sc->unread.first) /* one ended, but whoever awaited it has read its result */
-		return sc->alive ? cr_scope_next(scope, ret_task) : -ENOENT;
 	task = cr__task_of_node(sc->unread.first);
 	*ret_task = cr__task_handle(s, task);
 	cr__ended_read(s, task);
