@@ -90,6 +90,20 @@ SERVER_TEST(what_a_handler_may_say)
 	return 0;
 }
 
+/* Until the server has so many connections, and exchanges under way. */
+static void wait_until(const struct site *site, uint64_t connections, uint64_t exchanges)
+{
+	cr_http_server_stats stats;
+
+	for (int i = 0; i < 10000; i++) {
+		cr_http_server_stats_get(site->server, &stats);
+		if (stats.connections_alive == connections && stats.exchanges_alive == exchanges)
+			return;
+		CHECK_EQ(cr_sleep(cr_millis(1)), 0);
+	}
+	FAIL("it never came to that");
+}
+
 /* One connection too many. */
 SERVER_TEST(too_many_connections)
 {
@@ -99,11 +113,11 @@ SERVER_TEST(too_many_connections)
 	cr_http_server_stats stats;
 	cr_buf answer = {0};
 
-	CHECK_EQ(cr_sleep(cr_millis(20)), 0);
+	wait_until(site, 2, 0);
 	ask(site, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 27, &answer);
 	CHECK_EQ(status_in(&answer), 503);
 	cr_conn_close(conns[0]);
-	CHECK_EQ(cr_sleep(cr_millis(20)), 0);
+	wait_until(site, 1, 0);
 	ask(site, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 27, &answer);
 	CHECK_EQ(status_in(&answer), 200);
 	cr_conn_close(conns[1]);
@@ -139,7 +153,7 @@ SERVER_TEST(stop_gracefully)
 	CHECK_EQ(say(busy, "GET /slow HTTP/1.1\r\nHost: h\r\n\r\n"
 	                   "GET /next HTTP/1.1\r\nHost: h\r\n\r\n"),
 	         0);
-	CHECK_EQ(cr_sleep(cr_millis(30)), 0);
+	wait_until(site, 2, 1);
 	cr_http_server_stop(site->server);
 	cr_http_server_stop(site->server);
 	CHECK_EQ(cr_conn_read(idle, &byte, 1), 0);
