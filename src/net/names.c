@@ -145,7 +145,7 @@ static int ask(struct cr__loop *loop, const char *name, int family, cr_dns_addre
 int cr_dns_lookup(const char *host, int family, cr_dns_address *addresses, size_t count)
 {
 	struct cr__loop *loop;
-	struct table *table;
+	struct table *table = NULL;
 	struct host *entry;
 	char name[CR__HOST_SIZE];
 	cr_addr addrs[2];
@@ -201,7 +201,7 @@ int cr_dns_host_set(const char *host, const char *addresses)
 {
 	struct cr__loop *loop = cr__loop_self();
 	struct host *old, *entry = NULL;
-	struct table *table;
+	struct table *table = NULL;
 	char name[CR__HOST_SIZE];
 	int r;
 

@@ -20,7 +20,7 @@ static int echo(cr_conn *conn, void *arg)
 
 struct server {
 	cr_listener *listener;
-	char target[32];
+	char target[64];
 };
 
 static int serve(struct server *s)
