@@ -112,11 +112,12 @@ static long long read_number(const char *path)
 {
 	FILE *in = fopen(path, "re");
 	long long number = -1;
+	char line[32];
 
 	if (!in)
 		return -1;
-	if (fscanf(in, "%lld", &number) != 1)
-		number = -1;
+	if (fgets(line, sizeof line, in))
+		number = strtoll(line, NULL, 10);
 	fclose(in);
 	return number;
 }

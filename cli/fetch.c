@@ -90,7 +90,7 @@ static int save_body(struct attempt *attempt, cr_http_response *response)
 static int run_attempt(struct attempt *attempt)
 {
 	cr_http_request request = {.url = attempt->page->url, .detail = &attempt->detail};
-	cr_http_response *response;
+	cr_http_response *response = NULL;
 	int r = cr_timeout(attempt->silence, cr_http_send(attempt->http, &request, &response));
 
 	if (r < 0)

@@ -69,15 +69,13 @@ int main(int argc, char **argv)
 			pages.all[i].url = argc > 1 ? argv[i + 1] : tutorial[i];
 		r = cr_run(fetch_all, &pages);
 	}
-	if (r < 0) {
+	if (r < 0)
 		fprintf(stderr, "pages: %s\n", cr_strerror(r));
-		return 1;
-	}
-	for (size_t i = 0; i < pages.count; i++) {
+	for (size_t i = 0; r >= 0 && i < pages.count; i++)
 		print_page(&pages.all[i], pages.statuses[i]);
+	for (size_t i = 0; pages.all && i < pages.count; i++)
 		cr_buf_free(&pages.all[i].body);
-	}
 	free(pages.all);
 	free(pages.statuses);
-	return r > 0;
+	return r != 0;
 }
