@@ -14,19 +14,18 @@ static long port, connections, pages, page_size, started;
 
 static int worker(cr_http *http)
 {
-	cr_buf body = {0};
 	int r = 0;
 
 	while (r == 0 && started < pages) {
+		cr_buf body = {0};
 		char url[64];
 
 		snprintf(url, sizeof url, "http://127.0.0.1:%ld/%ld.html", port, started++ % 100);
-		cr_buf_clear(&body);
 		r = cr_http_get(http, url, &body);
 		if (r == 0 && body.size != (size_t)page_size)
 			r = -CORAIL_E_HTTP_TRUNCATED;
+		cr_buf_free(&body);
 	}
-	cr_buf_free(&body);
 	return r;
 }
 

@@ -5,7 +5,7 @@
 //	bench yield|yield-mixed NAME TASKS YIELDS      bench spawn NAME COUNT
 //	bench alive NAME TASKS ROUNDS                  bench sleep NAME TASKS
 //	bench timers NAME TASKS DELAY_MS SPREAD_MS     bench echo
-//	bench pages NAME PORT CONNECTIONS PAGES SIZE
+//	bench pages|pages-keep NAME PORT CONNECTIONS PAGES SIZE
 package main
 
 import (
@@ -51,8 +51,9 @@ func main() {
 		runTimers(os.Args[2], argument(3), argument(4), argument(5))
 	case "echo":
 		runEcho()
-	case "pages":
-		runPages(os.Args[2], argument(3), argument(4), argument(5), argument(6))
+	case "pages", "pages-keep":
+		runPages(os.Args[2], argument(3), argument(4), argument(5), argument(6),
+			what == "pages-keep")
 	default:
 		fail(fmt.Errorf("unknown benchmark %s", what))
 	}

@@ -26,6 +26,7 @@ TASKS = {
     "asyncio": [PYTHON, TASKS_PY, "asyncio"],
 }
 ONE_THREAD = {"GOMAXPROCS": "1"}
+GO_KEEP = "go, memory kept"
 
 
 class Target:
@@ -250,7 +251,8 @@ def pages():
     clients = {
         "corail": (["corail-pages", name], 30000, "corail-pages"),
         "libcurl-multi": (["pages-libcurl", name], 30000, "libcurl-multi"),
-        "go": (["go", "pages", name], 20000, "go"),
+        "go": (["go", "pages", name], 15000, "go"),
+        GO_KEEP: (["go", "pages-keep", name], 20000, "go"),
         "aiohttp-uvloop": ([PYTHON, PAGES_PY, "uvloop", name], 6000, "aiohttp-uvloop"),
         "aiohttp": ([PYTHON, PAGES_PY, "asyncio", name], 5000, "aiohttp"),
     }
@@ -273,7 +275,7 @@ def pages():
         [Figure(name, "pages/s", "higher",
                 [Target("libcurl-multi", 1, "libcurl-multi"), Target("2 x go", 2, "go"),
                  Target("7 x aiohttp", 7, "aiohttp"),
-                 Target("1.5 x curl-parallel", 1.5, "curl-parallel")])],
+                 Target("1.5 x curl-parallel", 1.5, "curl-parallel")], [GO_KEEP])],
         [entrant(peer, *client) for peer, client in clients.items()] +
         [Entrant("curl-parallel", curl, ["curl-parallel", "nginx"])],
         machine.Nginx)
