@@ -345,7 +345,8 @@ typedef struct cr_gather_options {
 /*
  * Runs `int fn(T *)` once for each of `count` elements of an array, all at once, and waits for all.
  * Results are in the elements, in order. Returns 0; the first failure, which cancelled the rest (they
- * were joined); -ECANCELED when the caller was cancelled, which cancels every child.
+ * were joined); -ECANCELED when the caller was cancelled, which cancels every child, or when nothing
+ * worse happened than that an element's task was cancelled by somebody else.
  */
 #define cr_gather(fn, array, count)                                                                \
 	(cr__gather(NULL, CORAIL__FN_ELEMENT(fn, array), (array), (count), sizeof *(array),        \

@@ -30,6 +30,14 @@ static void spawn_one(struct cr__scope *scope, const struct gather *g, size_t i)
 		g->statuses[i] = cr_task_error(task);
 }
 
+/* What a gather returns whose caller was not cancelled: an element that somebody cancelled has no result. */
+static int outcome(const struct cr__scope *scope)
+{
+	if (scope->error)
+		return scope->error;
+	return scope->cancelled ? -ECANCELED : 0;
+}
+
 /* Runs all; the scope tells what came of it, and is the caller's to leave. Returns 0 or -ECANCELED. */
 static int run_all(cr_scope *opaque, const struct gather *g)
 {
@@ -57,14 +65,16 @@ int cr__gather(const cr_gather_options *options, cr__fn fn, const void *array, s
 	struct gather g = {fn, array, count, element_size, o->limit, o->statuses, site,
 	                   o->collect ? CR__SCOPE_COLLECT : 0};
 	int r = cr__park_check("cr_gather");
+	struct cr__scope *sc;
 
 	if (r < 0 || count == 0)
 		return r;
 	CORAIL_SCOPE(scope);
+	sc = cr__scope_of(&scope);
 	r = run_all(&scope, &g);
 	if (r < 0)
 		return r;
-	return o->collect ? (int)cr__scope_of(&scope)->failed : cr__scope_of(&scope)->error;
+	return o->collect ? (int)(sc->failed + sc->cancelled) : outcome(sc);
 }
 
 int cr__gather_limit(cr__fn fn, const void *array, size_t count, size_t element_size, size_t limit,
@@ -99,7 +109,7 @@ int cr__gather_first(cr__fn fn, const void *array, size_t count, size_t element_
 		*ret_index = sc->winner;
 		return sc->winner_result;
 	}
-	return r < 0 ? r : sc->error;
+	return r < 0 ? r : outcome(sc);
 }
 
 int cr_gather_calls(cr_call *calls, size_t count)
@@ -119,5 +129,5 @@ int cr_gather_calls(cr_call *calls, size_t count)
 		cr__spawn_extra(sc, calls[i].fn, calls[i].arg, calls[i].site, &extra);
 	}
 	cr__scope_wait_below(sc, 0, "gather");
-	return cr__node_cancelled(sc->node.parent) ? -ECANCELED : sc->error;
+	return cr__node_cancelled(sc->node.parent) ? -ECANCELED : outcome(sc);
 }

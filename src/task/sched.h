@@ -118,6 +118,7 @@ struct cr__scope {
 	int winner_result;
 	struct cr__failures *failures;
 	cr_failure failure_first;
+	uint32_t cancelled;         /* children that ended with -ECANCELED */
 	uint32_t magic;
 };
 

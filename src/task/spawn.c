@@ -218,8 +218,10 @@ _Noreturn void cr__task_finish(int result)
 	/* An owner in cr_scope_next() is told of it now. */
 	if (scope->owner_wait && (scope->state & CR__SCOPE_WANTS_NEXT))
 		handled = true;
-	/* Being cancelled is not a failure: whoever cancelled knows. */
-	if (__builtin_expect(result < 0 && result != -ECANCELED && !handled, 0))
+	/* Being cancelled is not a failure: whoever cancelled knows. A gather is told all the same. */
+	if (__builtin_expect(result == -ECANCELED, 0))
+		scope->cancelled++;
+	else if (__builtin_expect(result < 0 && !handled, 0))
 		cr__scope_fail(s, scope, cr__task_handle(s, task), cr__site_function(task->site),
 		               result);
 	fiber_bury(s, task);
