@@ -219,6 +219,33 @@ static int dials_several_addresses(struct torture *t)
 	return r;
 }
 
+/* Two attempts get through in the same moment: one is the caller's, the other is closed. */
+static int dials_two_winners(struct torture *t)
+{
+	cr_listener *listener;
+	cr_addr addrs[2];
+	cr_conn *conn;
+	int r;
+
+	(void)t;
+	if (strcmp(cr_loop_backend(), "sim") != 0)
+		return cr_sleep(1);
+	r = cr_listener_open(":80", NULL, &listener);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 2 && r == 0; i++) {
+		CHECK_EQ(cr_addr_parse(i ? "10.0.0.2:80" : "10.0.0.1:80", &addrs[i]), 0);
+		r = cr_sim_connect_rule((struct sockaddr *)&addrs[i].storage, addrs[i].length,
+		                        cr_millis(i ? 750 : 1000), 0);
+	}
+	if (r == 0)
+		r = cr_conn_open_addrs(addrs, 2, &conn);
+	if (r == 0)
+		cr_conn_close(conn);
+	cr_listener_close(listener);
+	return r;
+}
+
 /* ----------------------------------------------------------------- nothing lost, nothing hung ---
  */
 
@@ -448,6 +475,7 @@ int main(void)
 	TORTURE(calls_a_server);
 	TORTURE(serves_many);
 	TORTURE(dials_several_addresses);
+	TORTURE(dials_two_winners);
 	TORTURE(loses_no_byte);
 	TORTURE(loses_no_client);
 	TORTURE(closes_under_a_reader);
