@@ -83,8 +83,8 @@ typedef struct cr_http_options {
 /*
  * Opens a session on the calling task's loop. `options` may be NULL. You own it: cr_http_close().
  * Returns 0; -ENOMEM; -EINVAL for a proxy that is no URL; -ENOENT or -EACCES for an unreadable
- * ca_file; -EOPNOTSUPP in sim, which has no real sockets; or what cr_poller_open() returns. Suspends
- * only to clean up after a failure.
+ * ca_file; -EOPNOTSUPP in sim, which has no real sockets; or what cr_poller_open() returns.
+ * Suspends only to clean up after a failure.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_http_open(const cr_http_options *options, cr_http **ret_http);
 

@@ -5,10 +5,11 @@
 /*
  * Tasks that wait for one another: the event.
  *
- * An event is a flag that tasks can wait for. It is what a callback library needs to become awaitable:
- * a task starts the work and waits, the library's callback sets the event. It lives in your own frame
- * or struct, all zero is a valid event that is not set, and it needs no memory and no end; only, nobody
- * may wait for it any more when it goes away. Tasks and callbacks of one loop only.
+ * An event is a flag that tasks can wait for. It is what a callback library needs to become
+ * awaitable: a task starts the work and waits, the library's callback sets the event. It lives in
+ * your own frame or struct, all zero is a valid event that is not set, and it needs no memory and
+ * no end; only, nobody may wait for it any more when it goes away. Tasks and callbacks of one loop
+ * only.
  *
  *	struct job { cr_event done; int status; };
  *
@@ -29,8 +30,8 @@ typedef struct cr_event {
 } cr_event;
 
 /*
- * Sets the event: wakes all who wait, in the order in which they came; who waits later goes on at once.
- * Does not suspend. From any task or callback of the loop.
+ * Sets the event: wakes all who wait, in the order in which they came; who waits later goes on at
+ * once. Does not suspend. From any task or callback of the loop.
  */
 CORAIL_API void cr_event_set(cr_event *event);
 
@@ -41,8 +42,8 @@ CORAIL_API void cr_event_clear(cr_event *event);
 CORAIL_API int cr_event_is_set(const cr_event *event);
 
 /*
- * Waits until the event is set. Returns 0, without suspending when it is set already; -ECANCELED, even
- * if it is set, when the scope was cancelled before the call.
+ * Waits until the event is set. Returns 0, without suspending when it is set already; -ECANCELED,
+ * even if it is set, when the scope was cancelled before the call.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_event_wait(cr_event *event);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event: a flag and a FIFO of parked tasks. The links are in the waiters' frames; cancellation takes
- * a waiter out of the middle, so that nothing of it remains.
+ * The event: a flag and a FIFO of parked tasks. The links are in the waiters' frames; cancellation
+ * takes a waiter out of the middle, so that nothing of it remains.
  */
 
 #include <corail/sync.h>

@@ -207,7 +207,7 @@ struct transfer {
 	bool drop;          /* nobody wants the body */
 	bool begun;         /* the body has begun */
 	bool discard;
-	bool cut;  /* we ended it: too much unwanted body */
+	bool cut;        /* we ended it: too much unwanted body */
 	bool head_ended; /* a whole head has come, of some answer */
 	bool stream;     /* tells when that of the final answer is there */
 	bool head;       /* it is */

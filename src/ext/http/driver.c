@@ -185,9 +185,10 @@ static void unpause_forget(cr_http *http, struct job *job)
 
 	if (!job->unpause_queued)
 		return;
-	while (*link != job)
+	while (*link && *link != job)
 		link = &(*link)->unpause_next;
-	*link = job->unpause_next;
+	if (*link)
+		*link = job->unpause_next;
 	job->unpause_queued = false;
 }
 

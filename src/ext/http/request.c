@@ -202,7 +202,7 @@ static int hop_retried(struct call *call)
 /* Turns the call into the one that the redirect asks for. */
 static int redirect(struct call *call, const char *location)
 {
-	struct url next;
+	struct url next = {0};
 	cr_buf text = {0};
 	int r = cr_http_url_resolve(call->url.text, location, &text);
 

@@ -119,10 +119,12 @@ int cr_http_exchange_param(const cr_http_exchange *exchange, const char *name, c
 		int r;
 
 		next = query + length + (query[length] == '&');
+		if (length == 0)
+			continue;
 		r = cr_buf_append(&pair, query, length);
 		if (r < 0)
 			return r;
-		decoded = pair.data ? decode(pair.data, key, true) : 0;
+		decoded = decode(pair.data, key, true);
 		if (decoded == (ssize_t)name_length && memcmp(pair.data, name, name_length) == 0) {
 			size_t from = key + (key < length);
 

@@ -105,9 +105,10 @@ static size_t on_body(char *data, size_t unit, size_t size, void *arg)
 }
 
 /*
- * The blank line after the headers of the answer that counts. libcurl takes a connection that ends before
- * it for the end of an empty body: see cr__http_transfer_error().
+ * The blank line after the headers of the answer that counts. libcurl takes a connection that ends
+ * before it for the end of an empty body: see cr__http_transfer_error().
  */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static size_t on_header(char *data, size_t unit, size_t size, void *arg)
 {
 	struct transfer *transfer = arg;
@@ -132,6 +133,7 @@ static size_t on_header(char *data, size_t unit, size_t size, void *arg)
  * to be dead, a POST too, and perhaps on another kept one, which is as dead. Only what may be sent
  * twice is let through, and only over a new connection; request.c deals with the rest.
  */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static int on_send(void *arg, char *remote, char *local, int remote_port, int local_port)
 {
 	struct transfer *transfer = arg;
