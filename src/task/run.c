@@ -69,11 +69,12 @@ static void sigint_give_back(const struct sigaction *old)
 /* How long the next batch may be. */
 static int32_t quantum_next(struct cr__sched *s)
 {
+	int32_t runnable = (int32_t)(s->tail - s->head);
 	cr_nsec now, took;
 
 	if (s->loop.backend->shuffle) {
 		cr__sched_shuffle(s);
-		return (int32_t)(s->tail - s->head);
+		return runnable;
 	}
 	now = cr__loop_now(&s->loop);
 	took = now - s->polled_at;
@@ -82,6 +83,9 @@ static int32_t quantum_next(struct cr__sched *s)
 		s->quantum /= 2;
 	else if (took < quantum_short && s->quantum < QUANTUM_MAX)
 		s->quantum *= 2;
+	/* Callbacks that others queued run in the following turn, which begins when all had theirs. */
+	if (s->loop.posts_head && runnable < s->quantum)
+		return runnable;
 	return s->quantum;
 }
 
