@@ -14,10 +14,12 @@
 
 /*
  * A loop that had work at so many polls in a row has a task that never rests, and would stand still
- * for ever; from then on each poll takes that long.
+ * for ever; from then on each poll takes that long. The same for tasks that always wait for operations
+ * which are over at once; but a long transfer does that too, so they get more patience.
  */
 enum {
 	BUSY_POLLS = 1000,
+	STILL_POLLS = 100 * 1000,
 	BUSY_STEP = 100 * 1000,
 };
 
@@ -321,7 +323,7 @@ static int sim_poll(struct cr__loop *loop, cr_nsec until)
 
 	if (until > sim->now)
 		sim->busy_polls = 0;
-	else if (++sim->busy_polls > BUSY_POLLS)
+	if (++sim->still_polls > STILL_POLLS || ++sim->busy_polls > BUSY_POLLS)
 		sim->now = cr__nsec_add(sim->now, BUSY_STEP);
 	for (;;) {
 		cr_nsec next;
@@ -334,6 +336,7 @@ static int sim_poll(struct cr__loop *loop, cr_nsec until)
 		next = cr__timers_next(&sim->timers);
 		if (next <= sim->now)
 			continue;
+		sim->still_polls = 0;
 		if (next <= until && next != CORAIL_NEVER)
 			sim->now = next;
 		else if (until != CORAIL_NEVER)

@@ -112,6 +112,7 @@ struct cr__sim {
 	uint64_t order_state,
 		network_state;      /* two streams, so that a changed network keeps the order */
 	uint32_t busy_polls;        /* in a row */
+	uint32_t still_polls;       /* since the clock moved by itself */
 	_Atomic uint32_t woken;
 
 	struct cr__timers timers; /* one for each socket */
