@@ -90,8 +90,13 @@ enum { CR__STACK_TIDY_EVERY = 1024 };
 static inline void cr__stack_give(struct cr__stack_pool *pool, const struct cr__stack *stack)
 {
 	struct cr__stack_class *c = &pool->class[stack->class];
+	struct cr__stack *place = &c->free[c->count++];
 
-	c->free[c->count++] = *stack;
+	/* Word by word, as they were written a moment ago: a wide copy would wait for those stores to retire. */
+	place->base = stack->base;
+	place->number = stack->number;
+	place->class = stack->class;
+	place->guard = stack->guard;
 	if (__builtin_expect(++pool->frees % CR__STACK_TIDY_EVERY == 0, 0))
 		cr__stack_tidy(pool, stack);
 }

@@ -44,30 +44,34 @@ static enum cr__abort join_abort(struct cr__wait *wait)
 	return CR__ABORT_DONE;
 }
 
+/*
+ * The record of the wait lies at the high end of the caller's stack, not in this frame: so the switch can
+ * be a tail call here too, and the processor never predicts a return from another stack's calls.
+ */
 int cr_await(cr_task handle)
 {
 	struct cr__sched *s = cr__sched_in_task("cr_await");
-	struct cr__task *task;
-	struct cr__join join;
-	int error;
+	struct cr__task *self = s->current, *task;
+	struct cr__join *join;
 
-	if (cr__node_cancelled(s->current->inner))
-		return -ECANCELED;
-	task = cr__task_find(s, handle, &error);
-	if (!task)
-		return error;
+	if (__builtin_expect(s->cancelled && cr__node_cancelled(self->inner), 0))
+		return cr__park_refuse();
+	task = cr__task_lookup(s, handle);
+	if (__builtin_expect(!task, 0))
+		return handle.id < 0 ? (int)handle.id : -ESRCH;
 	if (task->flags & CR__TASK_DONE) {
 		cr__ended_read(s, task);
 		return task->result;
 	}
-	if (task == s->current)
+	if (__builtin_expect(task == self, 0))
 		return -EDEADLK;
-	join.wait.abort = join_abort;
-	join.wait.reason = "await";
-	join.wait.fd = -1;
-	join.first = NULL;
-	join_link(&join, task);
-	return cr__park(&join.wait);
+	join = &cr__task_extra(self)->join;
+	join->wait.abort = join_abort;
+	join->wait.reason = "await";
+	join->wait.fd = -1;
+	join->first = NULL;
+	join_link(join, task);
+	return cr__park(&join->wait);
 }
 
 /* A cr_task_wait_first(): one wait, joined to many tasks. */
@@ -91,22 +95,28 @@ static enum cr__abort first_abort(struct cr__wait *wait)
 	return CR__ABORT_DONE;
 }
 
+static void first_wake(struct cr__sched *s, struct cr__join *join, int result)
+{
+	struct cr__first *first = join->first;
+
+	first->winner = (size_t)(join - first->joins);
+	/* At once, so that a second one that ends in this turn finds nobody waiting. */
+	first_unlink(first);
+	first->woken = true;
+	cr__wake(s, first->wait.task, result);
+}
+
 void cr__joiners_wake(struct cr__sched *s, struct cr__task *task)
 {
-	while (task->joiners) {
-		struct cr__join *join = task->joiners;
-		struct cr__first *first = join->first;
+	struct cr__join *join;
 
-		join_unlink(join);
-		if (!first) {
-			cr__wake(s, join->wait.task, task->result);
-		} else if (!first->woken) {
-			first->woken = true;
-			first->winner = (size_t)(join - first->joins);
-			/* At once, so that a second one that ends in this turn finds nobody waiting. */
-			first_unlink(first);
-			cr__wake(s, first->wait.task, task->result);
+	while ((join = task->joiners) != NULL) {
+		if (join->first) {
+			first_wake(s, join, task->result);
+			continue;
 		}
+		join_unlink(join);
+		cr__wake(s, join->wait.task, task->result);
 	}
 }
 

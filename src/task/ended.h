@@ -46,15 +46,33 @@ static inline void cr__ended_remove(struct cr__ended *list, struct cr__task *tas
 	list->count--;
 }
 
-/* Gives the oldest blocks back until only `keep` are left. */
+/* Gives the oldest block back. */
+static inline __attribute__((always_inline)) void cr__ended_drop(struct cr__sched *s, struct cr__ended *list)
+{
+	struct cr__node *oldest = list->first;
+
+	list->first = oldest->next;
+	if (oldest->next)
+		oldest->next->prev = NULL;
+	else
+		list->last = NULL;
+	list->count--;
+	cr__block_give(s, cr__task_of_node(oldest));
+}
+
 static inline void cr__ended_trim(struct cr__sched *s, struct cr__ended *list, uint32_t keep)
 {
-	while (list->count > keep) {
-		struct cr__task *oldest = cr__task_of_node(list->first);
+	while (list->count > keep)
+		cr__ended_drop(s, list);
+}
 
-		cr__ended_remove(list, oldest);
-		cr__block_give(s, oldest);
-	}
+/* Behind those that were read. */
+static inline void cr__ended_push_read(struct cr__sched *s, struct cr__scope *scope,
+                                       struct cr__task *task)
+{
+	cr__ended_push(&scope->read, task);
+	if (scope->read.count > CR__READ_KEPT)
+		cr__ended_drop(s, &scope->read);
 }
 
 /* Marks an ended task's result as read. */
@@ -66,8 +84,7 @@ static inline void cr__ended_read(struct cr__sched *s, struct cr__task *task)
 		return;
 	task->flags |= CR__TASK_READ;
 	cr__ended_remove(&scope->unread, task);
-	cr__ended_push(&scope->read, task);
-	cr__ended_trim(s, &scope->read, CR__READ_KEPT);
+	cr__ended_push_read(s, scope, task);
 }
 
 /* Keeps the block of a child that ends now, or gives it back if its scope hands out no handles. */
@@ -77,13 +94,15 @@ static inline void cr__ended_remember(struct cr__sched *s, struct cr__scope *sco
 	if (scope->state & CR__SCOPE_FORGET) {
 		cr__block_give(s, task);
 	} else if (task->flags & CR__TASK_READ) {
-		cr__ended_push(&scope->read, task);
-		cr__ended_trim(s, &scope->read, CR__READ_KEPT);
+		cr__ended_push_read(s, scope, task);
 	} else {
-		uint32_t peak = scope->alive_peak;
-
+		if (scope->alive + 1 > scope->alive_peak)
+			scope->alive_peak = scope->alive + 1;
 		cr__ended_push(&scope->unread, task);
-		cr__ended_trim(s, &scope->unread, peak > CR__UNREAD_KEPT ? peak : CR__UNREAD_KEPT);
+		if (__builtin_expect(scope->unread.count > CR__UNREAD_KEPT, 0))
+			cr__ended_trim(s, &scope->unread,
+			               scope->alive_peak > CR__UNREAD_KEPT ? scope->alive_peak
+			                                                   : CR__UNREAD_KEPT);
 	}
 }
 

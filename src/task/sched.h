@@ -44,7 +44,7 @@ struct cr__node {
 enum {
 	CR__TASK_DONE = 1 << 0,
 	CR__TASK_READ = 1 << 1,   /* its result was read */
-	CR__TASK_EXTRA = 1 << 2,  /* struct cr__extra at the high end of its stack is filled in */
+	CR__TASK_EXTRA = 1 << 2,  /* its struct cr__extra says where its end is to be told */
 	CR__TASK_NAMED = 1 << 3,  /* its name stands there */
 	CR__TASK_REPORTED = 1 << 4, /* by cr_scope_next() */
 };
@@ -73,20 +73,21 @@ struct cr__task {
 _Static_assert(sizeof(struct cr__task) <= 128, "a million tasks: every word of a block is 8 MB");
 #endif
 
-/* What few tasks need, at the high end of the stack, above the colour. */
-struct cr__extra {
-	char name[64];
-	int *ret_status;          /* where the result goes when it ends; NULL */
-	size_t index;             /* in its gather */
-	struct cr__start *start;  /* who waits for cr_task_started(); NULL */
-};
-
 /* A task that awaits another one. */
 struct cr__join {
 	struct cr__wait wait;
 	struct cr__join *next, *prev;
 	struct cr__task *target;
 	struct cr__first *first;  /* part of a cr_task_wait_first(); NULL */
+};
+
+/* What a task needs now and then, at the high end of its stack, above the colour. */
+struct cr__extra {
+	char name[64];            /* if flagged so */
+	struct cr__join join;     /* while it is in cr_await(), which so needs no frame: see await.c */
+	int *ret_status;          /* where the result goes when it ends; NULL. If flagged, as the rest */
+	size_t index;             /* in its gather */
+	struct cr__start *start;  /* who waits for cr_task_started(); NULL */
 };
 
 enum { CR__FAILURES_KEPT = 16 };
@@ -110,7 +111,8 @@ struct cr__scope {
 	cr_nsec deadline, grace, grace_end;
 	struct cr__wait *owner_wait; /* the owner waits in wait, next or leave */
 	uint32_t wake_below;        /* wake it when no more than so many are alive */
-	uint32_t alive, alive_peak, failed;
+	uint32_t alive, failed;
+	uint32_t alive_peak;        /* as seen when children ended */
 	uint32_t state;             /* CR__SCOPE_* */
 	int32_t error;              /* the first failure */
 	struct cr__ended unread, read;
@@ -314,16 +316,25 @@ static inline cr_task cr__task_handle(const struct cr__sched *s, const struct cr
 	                           cr__task_index(s, task))};
 }
 
-/* The task behind a handle, alive or ended; NULL with the error to return for a stale or failed one. */
-static inline struct cr__task *cr__task_find(struct cr__sched *s, cr_task handle, int *ret_error)
+/* The task behind a handle, alive or ended; NULL for a stale one, or one that never was. */
+static inline struct cr__task *cr__task_lookup(struct cr__sched *s, cr_task handle)
 {
 	uint64_t id = (uint64_t)handle.id;
 	uint32_t index = id & ((1u << CR__INDEX_BITS) - 1);
 
-	*ret_error = handle.id < 0 ? (int)handle.id : -ESRCH;
-	if (!s || index - 1 >= s->block_top || ((uint32_t)id ^ s->handle_bits) != index)
+	if (((uint32_t)id ^ s->handle_bits) != index || index - 1 >= s->block_top)
 		return NULL;
 	return s->blocks[index].generation == id >> 32 ? &s->blocks[index] : NULL;
+}
+
+/* The same outside the hot path: without a scheduler too, and with the error to return for NULL. */
+static inline struct cr__task *cr__task_find(struct cr__sched *s, cr_task handle, int *ret_error)
+{
+	struct cr__task *task = s && handle.id > 0 ? cr__task_lookup(s, handle) : NULL;
+
+	if (!task)
+		*ret_error = handle.id < 0 ? (int)handle.id : -ESRCH;
+	return task;
 }
 
 /* ---- tree.c: nodes and cancellation ---- */
@@ -404,7 +415,7 @@ const char *cr__task_name(struct cr__task *task);
 /* The function's text in a site. */
 const char *cr__site_function(cr__site site);
 
-/* Wakes whoever awaits a task that has just ended. */
+/* Wakes whoever awaits a task that has just ended, if there is anyone. */
 void cr__joiners_wake(struct cr__sched *s, struct cr__task *task);
 
 /* Wakes a parent that still waits for cr_task_started(). Returns whether one did. */

@@ -87,8 +87,7 @@ static inline struct cr__task *create(struct cr__sched *s, struct cr__scope *sco
 	cr__node_link(s, &task->node, &scope->node, 0);
 	s->spawned++;
 	s->alive++;
-	if (++scope->alive > scope->alive_peak)
-		scope->alive_peak = scope->alive;
+	scope->alive++;
 	return task;
 }
 
@@ -209,7 +208,14 @@ _Noreturn void cr__task_finish(int result)
 	task->flags |= CR__TASK_DONE;
 	cr__node_unlink(s, &task->node);
 	if (task->joiners) {
-		cr__joiners_wake(s, task);
+		struct cr__join *join = task->joiners;
+
+		if (__builtin_expect(join->next == join && !join->first, 1)) {
+			task->joiners = NULL;
+			cr__wake(s, join->wait.task, result);
+		} else {
+			cr__joiners_wake(s, task);
+		}
 		task->flags |= CR__TASK_READ;
 		handled = true;
 	}
