@@ -107,6 +107,8 @@ HTTP_TEST(garbage)
 		{"\x16\x03\x01\x02garbage", -CORAIL_E_HTTP_PROTOCOL},
 		{"SSH-2.0-OpenSSH_9.2\r\n", -CORAIL_E_HTTP_PROTOCOL},
 		{"HTTP/9.7 200 OK\r\n\r\n", -CORAIL_E_HTTP_PROTOCOL},
+		{"HTTP/1.1 200 OK\r\nContent-Le", -CORAIL_E_HTTP_TRUNCATED},
+		{"HTTP/1.1 200 OK\r\n", -CORAIL_E_HTTP_TRUNCATED},
 		{"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", -CORAIL_E_HTTP_PROTOCOL},
 		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 	         -CORAIL_E_HTTP_PROTOCOL},
