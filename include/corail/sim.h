@@ -3,24 +3,26 @@
 #define CORAIL_SIM_H
 
 /*
- * The simulator's controls. A loop that runs on the `sim` backend (CORAIL_BACKEND=sim, or cr_options)
- * has a clock of its own, which jumps to the next deadline when every task waits; an order of tasks
- * that follows from a seed; and a network in memory, in which every address is local to the loop. The
- * same program with the same seed takes the same decisions: cr_debug_trace() is the proof.
+ * The simulator's controls. A loop that runs on the `sim` backend (CORAIL_BACKEND=sim, or
+ * cr_options) has a clock of its own, which jumps to the next deadline when every task waits; an
+ * order of tasks that follows from a seed; and a network in memory, in which every address is
+ * local to the loop. The same program with the same seed takes the same decisions:
+ * cr_debug_trace() is the proof.
  *
  *	cr_sim_network rough = { .latency = cr_millis(20), .jitter = cr_millis(30), .split = 1 };
  *	cr_sim_network_set(&rough);
  *	cr_sim_connect_fail(3, -ECONNREFUSED);
  *
  * Simulated: TCP over IPv4 and IPv6, Unix stream sockets (names are the loop's own and vanish when
- * their socket is closed), socket pairs. Refused with -EOPNOTSUPP: datagrams, control messages, and the
- * operating system's own descriptors (files, pipes), because nothing in them could be reproduced.
+ * their socket is closed), socket pairs. Refused with -EOPNOTSUPP: datagrams, control messages,
+ * and the operating system's own descriptors (files, pipes), because nothing in them could be
+ * reproduced.
  *
- * Time does not pass while tasks compute. Only a loop that never comes to rest (a task that yields for
- * ever) sees its clock creep on, so that deadlines still come.
+ * Time does not pass while tasks compute. Only a loop that never comes to rest (a task that yields
+ * for ever) sees its clock creep on, so that deadlines still come.
  *
- * All calls act on the loop of the calling thread, never suspend, and return -ESRCH when no simulated
- * loop runs there.
+ * All calls act on the loop of the calling thread, never suspend, and return -ESRCH when no
+ * simulated loop runs there.
  */
 
 #include <corail/base.h>
@@ -31,14 +33,16 @@
 extern "C" {
 #endif
 
-/* How the network behaves. Unix sockets and pairs have no latency. */
+/*
+ * How the network behaves. Unix sockets and pairs have no latency. With `split`, what is sent is
+ * cut into segments, and calls read and write less than they could, at places that the seed
+ * chooses.
+ */
 typedef struct cr_sim_network {
-	cr_nsec latency; /* from one end to the other; at first 50 us. Connecting takes twice that */
-	cr_nsec jitter;  /* up to so much more for each segment, from the seed; at first 50 us */
-	size_t buffer_bytes; /* each end's; 0: 64 KiB. Applies to sockets opened from then on */
-	unsigned
-		split : 1; /* cut what is sent into segments, and let calls read and write less than
-	                        they could, at places that follow from the seed */
+	cr_nsec latency;     /* from one end to the other; at first 50 us. Connecting takes two */
+	cr_nsec jitter;      /* up to so much more for each segment; at first 50 us */
+	size_t buffer_bytes; /* each end's, of sockets opened from then on; 0: 64 KiB */
+	unsigned split : 1;
 } cr_sim_network;
 
 /* Reads or changes the network's behaviour, for what is sent from now on. Returns 0 or -ESRCH. */
@@ -53,15 +57,16 @@ CORAIL_API int cr_sim_connect_fail(uint64_t nth, int error);
 
 /*
  * Connects to that address (port 0: to any of its ports) are answered after `delay` instead of the
- * usual time (CORAIL_NEVER: not at all), with `error` when it is negative, else as usual when it is 0.
- * A second rule for the same address replaces the first. Returns 0, -EINVAL, -ENOMEM or -ESRCH.
+ * usual time (CORAIL_NEVER: not at all), with `error` when it is negative, else as usual when it
+ * is 0. A second rule for the same address replaces the first. Returns 0, -EINVAL, -ENOMEM or
+ * -ESRCH.
  */
 CORAIL_API int cr_sim_connect_rule(const struct sockaddr *addr, socklen_t length, cr_nsec delay,
                                    int error);
 
 /*
- * The next `count` accepts that find a connection waiting fail with `error` (-EMFILE, say) and leave it
- * waiting. Returns 0, -EINVAL for an error that is none, or -ESRCH.
+ * The next `count` accepts that find a connection waiting fail with `error` (-EMFILE, say) and
+ * leave it waiting. Returns 0, -EINVAL for an error that is none, or -ESRCH.
  */
 CORAIL_API int cr_sim_accept_fail(uint64_t count, int error);
 
@@ -85,7 +90,10 @@ CORAIL_API int cr_sim_reset(int fd);
  */
 CORAIL_API int cr_sim_partition(cr_nsec until);
 
-/* How many simulated descriptors are open, or -ESRCH: equal before and after means that none leaked. */
+/*
+ * How many simulated descriptors are open, or -ESRCH: equal before and after means that none
+ * leaked.
+ */
 CORAIL_API int cr_sim_fd_count(void);
 
 #ifdef __cplusplus

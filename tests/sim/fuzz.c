@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: timeout=120 */
 /*
- * The scheduler, fuzzed: random programs of tasks, each under another order. A failure prints its seed;
- * TEST_SEED=n runs that one alone.
+ * The scheduler, fuzzed: random programs of tasks, each under another order. A failure prints its
+ * seed; TEST_SEED=n runs that one alone.
  */
 
 #include "sim/fuzz_program.h"

@@ -4,15 +4,16 @@
 
 /*
  * Bytes as a program of tasks: spawns, sleeps, scopes, deadlines, shields, cancels, streams. Every
- * task reads its next instruction from the same bytes, so that the order in which tasks run decides
- * what they do; when the bytes are used up, everybody goes home. Whatever the bytes say, the program
- * must end with nothing left, and each call must keep what its header promises.
+ * task reads its next instruction from the same bytes, so that the order in which tasks run
+ * decides what they do; when the bytes are used up, everybody goes home. Whatever the bytes say,
+ * the program must end with nothing left, and each call must keep what its header promises.
  */
 
 #include "support/test.h"
 
 #include <corail/loop.h>
 #include <corail/net.h>
+#include <corail/sync.h>
 #include <corail/task.h>
 
 #include <stdbool.h>
@@ -28,6 +29,7 @@ struct fuzz {
 	size_t size, at;
 	cr_task handles[FUZZ_HANDLES];
 	unsigned handle_next, spawned;
+	cr_event event;
 	int frames; /* entered and not left: tasks' bodies and blocks */
 };
 
@@ -279,74 +281,116 @@ static inline void fuzz_post_cancel(struct fuzz *f)
 	CHECK_EQ(cr_loop_post(fuzz_posted, post), 0);
 }
 
-static inline int fuzz_instruction(struct fuzz *f, struct fuzz_frame *frame)
+/* One event for all: whoever sets it wakes whoever waits, and nobody else. */
+static inline void fuzz_event(struct fuzz *f)
+{
+	bool cancelled = cr_cancelled(), set = cr_event_is_set(&f->event);
+	int r;
+
+	switch (fuzz_byte(f) % 4) {
+	case 0:
+		cr_event_set(&f->event);
+		break;
+	case 1:
+		cr_event_clear(&f->event);
+		break;
+	default:
+		r = cr_timeout(fuzz_duration(f), cr_event_wait(&f->event));
+		fuzz_check(cancelled, r);
+		if (set && !cancelled)
+			CHECK(r == 0 || r == -ETIMEDOUT);
+		break;
+	}
+}
+
+/* What is done to a scope or a task, by whoever has it in reach. */
+static inline int fuzz_interfere(struct fuzz *f, struct fuzz_frame *frame, uint8_t byte)
 {
 	cr_scope *scope = frame->scopes[frame->depth - 1];
-	bool cancelled, own = frame->depth > 1;
-	uint8_t byte = fuzz_byte(f);
-	int result, r = 0;
+	bool own = frame->depth > 1;
+	int result;
 
-	switch (byte % 24) {
+	switch (byte % 5) {
+	case 0:
+		if (own)
+			cr_scope_cancel(scope);
+		break;
+	case 1:
+		cr_task_cancel(fuzz_handle(f));
+		break;
+	case 2:
+		if (own)
+			cr_scope_timeout_set(scope, fuzz_duration(f));
+		break;
+	case 3:
+		cr_task_result(fuzz_handle(f), &result);
+		fuzz_post_cancel(f);
+		break;
+	case 4:
+		return byte > 150 ? -EIO : 0;
+	}
+	return 0;
+}
+
+static inline int fuzz_yield(void)
+{
+	bool cancelled = cr_cancelled();
+	int r = cr_yield();
+
+	fuzz_check(cancelled, r);
+	return r;
+}
+
+static inline int fuzz_instruction(struct fuzz *f, struct fuzz_frame *frame)
+{
+	int r = 0;
+
+	switch (fuzz_byte(f) % 24) {
 	case 0:
 	case 1:
 	case 2:
 		fuzz_sleep(f);
 		break;
 	case 3:
-		cancelled = cr_cancelled();
-		r = cr_yield();
-		fuzz_check(cancelled, r);
+		r = fuzz_yield();
 		break;
 	case 4:
 	case 5:
 	case 6:
-	case 7:
 		fuzz_spawn(f, frame);
 		break;
+	case 7:
 	case 8:
 	case 9:
-	case 10:
 		r = fuzz_inner_scope(f, frame, fuzz_byte(f));
 		break;
+	case 10:
 	case 11:
-		if (own)
-			cr_scope_cancel(scope);
-		break;
-	case 12:
-		cr_task_cancel(fuzz_handle(f));
-		break;
-	case 13:
-	case 14:
 		fuzz_await(f);
 		break;
-	case 15:
+	case 12:
 		r = cr_timeout(fuzz_duration(f), fuzz_block(frame));
 		break;
-	case 16:
+	case 13:
 		r = cr_shield(fuzz_duration(f), cr_sleep(fuzz_duration(f)));
 		break;
-	case 17:
+	case 14:
 		fuzz_gather(f);
 		break;
-	case 18:
+	case 15:
 		fuzz_stream(f);
 		break;
-	case 19:
-		if (own)
-			cr_scope_timeout_set(scope, fuzz_duration(f));
-		break;
-	case 20:
+	case 16:
 		fuzz_wait_first(f);
 		break;
-	case 21:
+	case 17:
 		fuzz_start(f, frame);
 		break;
-	case 22:
-		cr_task_result(fuzz_handle(f), &result);
-		fuzz_post_cancel(f);
+	case 18:
+		fuzz_event(f);
 		break;
-	case 23:
-		r = byte > 200 ? -EIO : 0;
+	default:
+		r = fuzz_interfere(f, frame, fuzz_byte(f));
 		break;
 	}
 	return r;

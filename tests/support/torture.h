@@ -3,8 +3,8 @@
 #define CORAIL_TESTS_SUPPORT_TORTURE_H
 
 /*
- * Torture: a scenario is run once to count the points at which a task suspends, then once per point with
- * something terrible delivered exactly there:
+ * Torture: a scenario is run once to count the points at which a task suspends, then once per
+ * point with something terrible delivered exactly there:
  *
  *	cancel     its scope is cancelled while the task is about to suspend
  *	late       its scope is cancelled in the next turn, after what completed in that turn
@@ -12,8 +12,9 @@
  *	memory     from the nth allocation on, there is none
  *
  * and each time it must end, by itself and soon, with every task, timer, descriptor and simulated
- * descriptor gone (and, in the sanitizers' builds, every byte). A scenario is an ordinary task function
- * that gives back what it takes on every path; what it returns does not matter, what it checks does.
+ * descriptor gone (and, in the sanitizers' builds, every byte). A scenario is an ordinary task
+ * function that gives back what it takes on every path; what it returns does not matter, what it
+ * checks does.
  *
  *	static int sleeps(struct torture *t) { return cr_sleep(cr_millis(1)); }
  *	int main(void) { TORTURE(sleeps); return test_done(); }

@@ -4,11 +4,8 @@
 
 #include "support/torture.h"
 
-#include <corail/io.h>
 #include <corail/net.h>
 #include <corail/task.h>
-
-#include <fcntl.h>
 
 /* Half a pipe's worth over what any backend's socket buffers hold would be slow; this much is
  * enough. */
@@ -398,76 +395,6 @@ static int gives_up_a_blocked_write(struct torture *t)
 	return r == -ETIMEDOUT ? 0 : r;
 }
 
-/* ------------------------------------------------------------------------ plain descriptors --- */
-
-static int fill_pipe(int *fd)
-{
-	static const char block[200000];
-	int r = cr_fd_write_all(*fd, block, sizeof block);
-
-	cr_fd_close(*fd);
-	return r;
-}
-
-static int moves_bytes_through_a_pipe(struct torture *t)
-{
-	static char buffer[10000];
-	size_t total = 0;
-	ssize_t n;
-	int fds[2];
-
-	(void)t;
-	if (strcmp(cr_loop_backend(), "sim") == 0)
-		return cr_sleep(1);
-	CHECK_EQ(pipe2(fds, O_CLOEXEC), 0);
-	CORAIL_SCOPE(scope);
-	if (cr_task_error(cr_spawn(&scope, fill_pipe, &fds[1])) < 0)
-		cr_fd_close(fds[1]);
-	while ((n = cr_fd_read(fds[0], buffer, sizeof buffer)) > 0)
-		total += (size_t)n;
-	if (n == 0 && !torture_delivered(t))
-		CHECK_EQ(total, 200000);
-	cr_fd_close(fds[0]);
-	return (int)n;
-}
-
-static int poke(cr_conn *conn)
-{
-	int r = cr_sleep(cr_micros(50));
-
-	return r < 0 ? r : cr_conn_write(conn, "x", 1);
-}
-
-static int polls(struct torture *t)
-{
-	cr_poller_event event;
-	cr_poller *poller;
-	cr_conn *conns[2];
-	int r = cr_conn_pair(conns);
-
-	(void)t;
-	if (r < 0)
-		return r;
-	{
-		CORAIL_SCOPE(scope);
-		cr_spawn(&scope, poke, conns[1]);
-		r = cr_poller_open(&poller);
-		if (r == 0) {
-			r = cr_poller_set(poller, cr_conn_fd(conns[0]), POLLIN, NULL);
-			if (r == 0)
-				r = cr_poller_wait(poller, &event, 1);
-			if (r == 1)
-				CHECK_EQ(event.fd, cr_conn_fd(conns[0]));
-			cr_poller_close(poller);
-		}
-		if (r >= 0)
-			r = cr_fd_poll(cr_conn_fd(conns[0]), POLLIN);
-	}
-	cr_conn_close(conns[0]);
-	cr_conn_close(conns[1]);
-	return r;
-}
-
 int main(void)
 {
 	TORTURE(talks_over_a_pair);
@@ -480,7 +407,5 @@ int main(void)
 	TORTURE(loses_no_client);
 	TORTURE(closes_under_a_reader);
 	TORTURE(gives_up_a_blocked_write);
-	TORTURE(moves_bytes_through_a_pipe);
-	TORTURE(polls);
 	return test_done();
 }

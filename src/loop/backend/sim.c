@@ -13,9 +13,9 @@
 #define SIM_EPOCH (1000 * (cr_nsec)1000000000)
 
 /*
- * A loop that had work at so many polls in a row has a task that never rests, and would stand still
- * for ever; from then on each poll takes that long. The same for tasks that always wait for operations
- * which are over at once; but a long transfer does that too, so they get more patience.
+ * A loop that had work at so many polls in a row has a task that never rests, and would stand
+ * still for ever; from then on each poll takes that long. The same for tasks that always wait for
+ * operations which are over at once; but a long transfer does that too, so they get more patience.
  */
 enum {
 	BUSY_POLLS = 1000,
@@ -30,7 +30,10 @@ enum {
 	OP_DONE,      /* in the list of those whose done() is due */
 };
 
-/* SplitMix64 (Steele, Lea and Flood, 2014): a counter and a finaliser; all that a simulation needs. */
+/*
+ * SplitMix64 (Steele, Lea and Flood, 2014): a counter and a finaliser; all that a simulation
+ * needs.
+ */
 static uint64_t random_next(uint64_t *state)
 {
 	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
@@ -207,7 +210,9 @@ static bool sim_op_cancel(struct cr__loop *loop, struct cr__op *op)
 	return true;
 }
 
-/* Calls done() for what was complete when the poll began; what they start waits for the next one. */
+/*
+ * Calls done() for what was complete when the poll began; what they start waits for the next one.
+ */
 static int done_run(struct cr__sim *sim)
 {
 	struct cr__op *op = sim->done_head, *last;
@@ -260,7 +265,9 @@ static int sim_fd_cancel(struct cr__loop *loop, int fd)
 	return sim_fd_busy(loop, fd);
 }
 
-/* ---------------------------------------------------------------------------------- the loop --- */
+/*
+ * ---------------------------------------------------------------------------------- the loop ---
+ */
 
 static int sim_probe(char *why, size_t size)
 {
@@ -314,8 +321,9 @@ static void sim_close(struct cr__loop *loop)
 }
 
 /*
- * What is due on the network comes before the clock moves on, and the clock moves to the next arrival or
- * to `until`, whichever is first. With neither, only another thread can change anything: that wait is real.
+ * What is due on the network comes before the clock moves on, and the clock moves to the next
+ * arrival or to `until`, whichever is first. With neither, only another thread can change
+ * anything: that wait is real.
  */
 static int sim_poll(struct cr__loop *loop, cr_nsec until)
 {

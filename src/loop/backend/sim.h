@@ -13,11 +13,11 @@
  *	sim_stream.c  sending, receiving, readiness
  *	sim_fault.c   the public controls of corail/sim.h
  *
- * A connection is two sockets that point to each other; what is on its way to a socket, or waits in it
- * unread, hangs off the receiving socket in one list, in the order of arrival. An end of stream and
- * a reset come behind all data, so that each is just a time in the receiver: closing needs no memory
- * and cannot fail. For the same reason every socket keeps its timer set, at CORAIL_NEVER when nothing
- * is due: setting it anew never needs memory.
+ * A connection is two sockets that point to each other; what is on its way to a socket, or waits
+ * in it unread, hangs off the receiving socket in one list, in the order of arrival. An end of
+ * stream and a reset come behind all data, so that each is just a time in the receiver: closing
+ * needs no memory and cannot fail. For the same reason every socket keeps its timer set, at
+ * CORAIL_NEVER when nothing is due: setting it anew never needs memory.
  */
 
 #include <corail/sim.h>
@@ -110,9 +110,9 @@ struct cr__sim {
 	struct cr__loop *loop;
 	cr_nsec now;
 	uint64_t order_state,
-		network_state;      /* two streams, so that a changed network keeps the order */
-	uint32_t busy_polls;        /* in a row */
-	uint32_t still_polls;       /* since the clock moved by itself */
+		network_state; /* two streams, so that a changed network keeps the order */
+	uint32_t busy_polls;   /* in a row */
+	uint32_t still_polls;  /* since the clock moved by itself */
 	_Atomic uint32_t woken;
 
 	struct cr__timers timers; /* one for each socket */

@@ -6,8 +6,9 @@
 #include <string.h>
 
 /*
- * Connections: made, waited for, accepted. The other end is allocated when the connect begins, so that
- * the moment at which the network answers has nothing left that could fail for want of memory.
+ * Connections: made, waited for, accepted. The other end is allocated when the connect begins, so
+ * that the moment at which the network answers has nothing left that could fail for want of
+ * memory.
  */
 
 /* What answer() gives besides a result: the listener has no room yet. */

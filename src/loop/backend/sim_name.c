@@ -7,11 +7,13 @@
 #include <string.h>
 
 /*
- * Names: every IP address is this loop's own, as if its host had them all; Unix names exist as long as the
- * socket that has them. Rules as in ip(7), ipv6(7), tcp(7) and unix(7).
+ * Names: every IP address is this loop's own, as if its host had them all; Unix names exist as
+ * long as the socket that has them. Rules as in ip(7), ipv6(7), tcp(7) and unix(7).
  */
 
-/* Linux's own range (net.ipv4.ip_local_port_range); taken in turn, so that a run can be repeated. */
+/*
+ * Linux's own range (net.ipv4.ip_local_port_range); taken in turn, so that a run can be repeated.
+ */
 enum { PORT_FIRST = 32768, PORT_LAST = 60999 };
 
 static const socklen_t unix_head = offsetof(struct sockaddr_un, sun_path);
@@ -62,7 +64,10 @@ int cr__sim_address_set(struct cr__sim_address *address, const struct sockaddr *
 			return -EINVAL;
 		memcpy(&address->local, addr, length);
 		address->length = length;
-		/* A path ends at its zero, whatever length was given; an abstract name is all its bytes. */
+		/*
+		 * A path ends at its zero, whatever length was given; an abstract name is all its
+		 * bytes.
+		 */
 		if (length > unix_head && address->local.sun_path[0])
 			address->length = unix_head + 1 +
 			                  (socklen_t)strnlen(address->local.sun_path,
@@ -113,7 +118,10 @@ bool cr__sim_address_matches(const struct cr__sim_address *rule,
 	return cr__sim_address_equal(rule, address);
 }
 
-/* What a target means: no address is this host, and an IPv4 address in IPv6 clothes is that address. */
+/*
+ * What a target means: no address is this host, and an IPv4 address in IPv6 clothes is that
+ * address.
+ */
 void cr__sim_address_meant(struct cr__sim_address *address)
 {
 	if (address->any.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&address->v6.sin6_addr)) {
@@ -163,8 +171,9 @@ static bool names_overlap(const struct cr__sim_sock *a, const struct cr__sim_soc
 }
 
 /*
- * Whether somebody else has the name of a socket that is to be bound, or to listen. SO_REUSEADDR lets it
- * be shared as long as nobody listens, SO_REUSEPORT also then, if both have it (socket(7)).
+ * Whether somebody else has the name of a socket that is to be bound, or to listen. SO_REUSEADDR
+ * lets it be shared as long as nobody listens, SO_REUSEPORT also then, if both have it
+ * (socket(7)).
  */
 bool cr__sim_name_taken(const struct cr__sim_sock *sock)
 {

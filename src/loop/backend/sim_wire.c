@@ -138,8 +138,8 @@ void cr__sim_reset_here(struct cr__sim_sock *sock)
 }
 
 /*
- * A connected socket is being closed. Bytes that it has not read, or that are still on their way to it,
- * turn the end into a reset (RFC 1122, 4.2.2.13, and RFC 2525, 2.17).
+ * A connected socket is being closed. Bytes that it has not read, or that are still on their way
+ * to it, turn the end into a reset (RFC 1122, 4.2.2.13, and RFC 2525, 2.17).
  */
 void cr__sim_stream_close(struct cr__sim_sock *sock)
 {
