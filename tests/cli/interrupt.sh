@@ -45,8 +45,26 @@ for backend in ${TEST_BACKENDS:-$backends}; do
 	has err "pages missing: 2"
 done
 
-# Interrupted while it reads a list that does not end: killed by the signal, as any program.
+# Twice in a row, or killed: over at once, and still no partial file where files can be nameless.
 unset CORAIL_BACKEND
+for signals in "INT INT" KILL; do
+	rm -rf "$work/folder"
+	start_server
+	start "$corail" get -o "$work/folder" "$url/drip?1" "$url/drip?2"
+	wait_for "under_way 2" || fail "the pages were not asked for"
+	for signal in $signals; do
+		kill "-$signal" "$job" 2>/dev/null
+	done
+	wait "$job"
+	status=$?
+	[ $status = 130 ] || [ "$signals" = KILL ] || fail "exit status $status after two"
+	if python3 -c 'import os, sys; os.open(sys.argv[1], os.O_TMPFILE | os.O_WRONLY)' "$work" \
+		2>/dev/null; then
+		same "files after $signals" "$(ls -A "$work/folder")" ""
+	fi
+done
+
+# Interrupted while it reads a list that does not end: killed by the signal, as any program.
 mkfifo "$work/fifo"
 sleep 60 >"$work/fifo" &
 children+=($!)
