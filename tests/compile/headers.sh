@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# ctest: timeout=300
 # Each public header compiles alone, in strict C11 to C2x and C++17 to C++20, without a warning, and
 # brings no macro into the user's program whose name is not ours.
 . "$(dirname "$0")/common.inc"

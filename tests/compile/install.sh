@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# ctest: timeout=300
 # Installs into a temporary place, moves it, and builds a user's program from there: with pkg-config
 # and with find_package, shared and static, in strict C11 and C++17.
 . "$(dirname "$0")/common.inc"

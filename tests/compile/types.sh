@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
+# ctest: timeout=300
 # What must not compile: a task function with the wrong argument, return type or number of
 # arguments. Every case is compiled beside the right one, which must be accepted.
 . "$(dirname "$0")/common.inc"

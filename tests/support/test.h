@@ -117,14 +117,14 @@ static inline void test_compare_mem(const char *file, int line, const char *text
 }
 
 /* Integers and pointers; each argument is evaluated once. */
-#define CHECK_OP_(op, sign, a, b)                                                                  \
-	test_compare(__FILE__, __LINE__, op, #a " " sign " " #b, (intmax_t)(a), (intmax_t)(b))
-#define CHECK_EQ(a, b) CHECK_OP_(TEST_EQ, "==", a, b)
-#define CHECK_NE(a, b) CHECK_OP_(TEST_NE, "!=", a, b)
-#define CHECK_LT(a, b) CHECK_OP_(TEST_LT, "<", a, b)
-#define CHECK_LE(a, b) CHECK_OP_(TEST_LE, "<=", a, b)
-#define CHECK_GT(a, b) CHECK_OP_(TEST_GT, ">", a, b)
-#define CHECK_GE(a, b) CHECK_OP_(TEST_GE, ">=", a, b)
+#define CHECK_OP_(op, text, a, b)                                                                  \
+	test_compare(__FILE__, __LINE__, op, text, (intmax_t)(a), (intmax_t)(b))
+#define CHECK_EQ(a, b) CHECK_OP_(TEST_EQ, #a " == " #b, a, b)
+#define CHECK_NE(a, b) CHECK_OP_(TEST_NE, #a " != " #b, a, b)
+#define CHECK_LT(a, b) CHECK_OP_(TEST_LT, #a " < " #b, a, b)
+#define CHECK_LE(a, b) CHECK_OP_(TEST_LE, #a " <= " #b, a, b)
+#define CHECK_GT(a, b) CHECK_OP_(TEST_GT, #a " > " #b, a, b)
+#define CHECK_GE(a, b) CHECK_OP_(TEST_GE, #a " >= " #b, a, b)
 #define CHECK(expr)    test_check(__FILE__, __LINE__, #expr, !!(expr))
 #define CHECK_STR(a, b) test_compare_str(__FILE__, __LINE__, #a " == " #b, (a), (b))
 #define CHECK_MEM(a, b, size_bytes)                                                                \
