@@ -32,18 +32,9 @@ void cr__scope_arm(struct cr__sched *s, struct cr__scope *scope)
 		expire(&scope->timer);
 }
 
-static struct cr__scope *living(cr_scope *scope, const char *caller)
-{
-	struct cr__scope *sc = cr__scope_of(scope);
-
-	if (sc->magic != CR__SCOPE_MAGIC)
-		cr__panic("%s(): the scope was not entered, or was left already", caller);
-	return sc;
-}
-
 void cr_scope_deadline_set(cr_scope *scope, cr_nsec when)
 {
-	struct cr__scope *sc = living(scope, "cr_scope_deadline_set");
+	struct cr__scope *sc = cr__scope_living(scope, "cr_scope_deadline_set");
 
 	sc->deadline = when;
 	cr__scope_arm(cr__sched_self(), sc);
@@ -56,7 +47,7 @@ void cr_scope_timeout_set(cr_scope *scope, cr_nsec duration)
 
 void cr_scope_shield(cr_scope *scope, cr_nsec grace)
 {
-	struct cr__scope *sc = living(scope, "cr_scope_shield");
+	struct cr__scope *sc = cr__scope_living(scope, "cr_scope_shield");
 
 	if (sc->node.child)
 		cr__panic("cr_scope_shield(): shield a scope before anything runs in it");

@@ -392,6 +392,9 @@ void cr__node_cancel(struct cr__sched *s, struct cr__node *node);
 void cr__scope_enter_in(struct cr__sched *s, struct cr__scope *scope, struct cr__task *owner,
                         struct cr__node *parent);
 
+/* The scope behind the user's; panics, naming the caller, when it was not entered or was left. */
+struct cr__scope *cr__scope_living(const cr_scope *scope, const char *caller);
+
 /* Sets the scope's timer to what comes first: its deadline or the end of its grace. */
 void cr__scope_arm(struct cr__sched *s, struct cr__scope *scope);
 

@@ -63,14 +63,21 @@ void cr__scope_wait_below(struct cr__scope *scope, uint32_t count, const char *r
 	cr__park(&wait);
 }
 
+struct cr__scope *cr__scope_living(const cr_scope *scope, const char *caller)
+{
+	struct cr__scope *sc = cr__scope_of((cr_scope *)(uintptr_t)scope);
+
+	if (sc->magic != CR__SCOPE_MAGIC)
+		cr__panic("%s(): the scope was not entered, or was left already", caller);
+	return sc;
+}
+
 /* The scope as its owner sees it: only the owner may wait. */
 static struct cr__scope *owned(cr_scope *scope, const char *caller)
 {
 	struct cr__task *self = cr__task_current(caller);
-	struct cr__scope *sc = cr__scope_of(scope);
+	struct cr__scope *sc = cr__scope_living(scope, caller);
 
-	if (sc->magic != CR__SCOPE_MAGIC)
-		cr__panic("%s(): the scope was not entered, or was left already", caller);
 	if (sc->owner != self)
 		cr__panic("%s(): only the task that entered a scope may do this", caller);
 	return sc;
@@ -183,30 +190,29 @@ int cr_scope_next(cr_scope *scope, cr_task *ret_task)
 
 void cr_scope_cancel(cr_scope *scope)
 {
-	struct cr__scope *sc = cr__scope_of(scope);
+	struct cr__scope *sc = cr__scope_living(scope, "cr_scope_cancel");
 
-	CR__ASSERT(sc->magic == CR__SCOPE_MAGIC);
 	cr__node_cancel(cr__sched_self(), &sc->node);
 }
 
 void cr_scope_collect(cr_scope *scope)
 {
-	cr__scope_of(scope)->state |= CR__SCOPE_COLLECT;
+	cr__scope_living(scope, "cr_scope_collect")->state |= CR__SCOPE_COLLECT;
 }
 
 int cr_scope_cancelled(const cr_scope *scope)
 {
-	return cr__node_cancelled(&cr__scope_of_const(scope)->node);
+	return cr__node_cancelled(&cr__scope_living(scope, "cr_scope_cancelled")->node);
 }
 
 size_t cr_scope_count(const cr_scope *scope)
 {
-	return cr__scope_of_const(scope)->alive;
+	return cr__scope_living(scope, "cr_scope_count")->alive;
 }
 
 size_t cr_scope_failures(const cr_scope *scope, cr_failure *failures, size_t count)
 {
-	const struct cr__scope *sc = cr__scope_of_const(scope);
+	const struct cr__scope *sc = cr__scope_living(scope, "cr_scope_failures");
 	size_t kept = sc->failed < CR__FAILURES_KEPT ? sc->failed : CR__FAILURES_KEPT;
 
 	if (!sc->failures && kept > 1)
