@@ -126,6 +126,21 @@ HTTP_TEST(two_sessions)
 	return 0;
 }
 
+/* A session with kept connections costs nothing while nothing happens. */
+HTTP_TEST(an_idle_session_sleeps)
+{
+	struct site *site = site_open(f, NULL, serve_target, NULL);
+	cr_loop_stats before, after;
+
+	CHECK_EQ(cr_http_get(f->http, site->base, NULL), 0);
+	CHECK_EQ(cr_sleep(cr_millis(50)), 0);
+	CHECK_EQ(cr_debug_stats(&before), 0);
+	CHECK_EQ(cr_sleep(cr_millis(500)), 0);
+	CHECK_EQ(cr_debug_stats(&after), 0);
+	CHECK_LE(after.polls - before.polls, 4);
+	return 0;
+}
+
 /* Many hosts: their entries come and go. */
 HTTP_TEST(many_hosts)
 {
@@ -218,6 +233,7 @@ int main(void)
 	RUN(no_proxy_from_the_environment);
 	RUN(ten_thousand);
 	RUN(two_sessions);
+	RUN(an_idle_session_sleeps);
 	RUN(many_hosts);
 	return test_done();
 }
