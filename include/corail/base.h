@@ -6,9 +6,10 @@
  * Corail's vocabulary: time, errors and byte buffers.
  *
  * Errors. Every function that can fail returns a negative number: a negated errno value, or one of
- * the ranges below (DNS, TLS, HTTP). They compose with `if (r < 0) return r;`, are the same on every
- * backend, and no other task can overwrite them. -ECANCELED means cancellation and nothing else,
- * -ETIMEDOUT means that a deadline passed and nothing else, wherever Corail itself is the source.
+ * the ranges below (DNS, TLS, HTTP). They compose with `if (r < 0) return r;`, are the same on
+ * every backend, and no other task can overwrite them. -ECANCELED means cancellation and nothing
+ * else, -ETIMEDOUT means that a deadline passed and nothing else, wherever Corail itself is the
+ * source.
  *
  * Out-parameters are called ret_something and are written only on success.
  *
@@ -47,7 +48,7 @@ extern "C" {
 
 #if defined(__GNUC__)
 #define CORAIL_API __attribute__((visibility("default")))
-#define CORAIL_PRINTF(format_index, first_index) \
+#define CORAIL_PRINTF(format_index, first_index)                                                   \
 	__attribute__((format(printf, format_index, first_index)))
 #else
 #define CORAIL_API
@@ -125,7 +126,8 @@ enum cr_error {
 
 /*
  * The symbolic name of an error, without its sign: "ECONNREFUSED", "DNS_NOTFOUND". Takes what a
- * cr_ function returned; zero and positive values give "OK", an unknown one "UNKNOWN". Static storage.
+ * cr_ function returned; zero and positive values give "OK", an unknown one "UNKNOWN". Static
+ * storage.
  */
 CORAIL_API const char *cr_err_name(int error);
 
@@ -136,8 +138,8 @@ CORAIL_API const char *cr_strerror(int error);
 
 /*
  * A growing byte buffer. All zero is a valid empty buffer. `data[size]` is always a zero byte once
- * something was appended, so that text can be printed as it is. `limit_bytes`, when not zero, is the
- * most it may hold. You own it: cr_buf_free() when done.
+ * something was appended, so that text can be printed as it is. `limit_bytes`, when not zero, is
+ * the most it may hold. You own it: cr_buf_free() when done.
  */
 typedef struct cr_buf {
 	char *data;
@@ -152,7 +154,9 @@ CORAIL_API int cr_buf_reserve(cr_buf *buf, size_t extra_bytes);
 /* Appends `size` bytes. Returns 0, or as cr_buf_reserve(), with the buffer unchanged. */
 CORAIL_API int cr_buf_append(cr_buf *buf, const void *data, size_t size);
 
-/* Appends formatted text, as printf(). Returns 0, -ENOMEM, -EMSGSIZE, or -EINVAL for a bad format. */
+/*
+ * Appends formatted text, as printf(). Returns 0, -ENOMEM, -EMSGSIZE, or -EINVAL for a bad format.
+ */
 CORAIL_API int cr_buf_printf(cr_buf *buf, const char *format, ...) CORAIL_PRINTF(2, 3);
 
 /* Drops the first `size` bytes (at most all of them) and moves the rest to the front. */
@@ -161,7 +165,9 @@ CORAIL_API void cr_buf_consume(cr_buf *buf, size_t size);
 /* Empties the buffer and keeps its memory. */
 CORAIL_API void cr_buf_clear(cr_buf *buf);
 
-/* Gives the memory back; the buffer is empty and usable again, and keeps its limit. Accepts NULL. */
+/*
+ * Gives the memory back; the buffer is empty and usable again, and keeps its limit. Accepts NULL.
+ */
 CORAIL_API void cr_buf_free(cr_buf *buf);
 
 #ifdef __cplusplus

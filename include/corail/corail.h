@@ -2,7 +2,10 @@
 #ifndef CORAIL_CORAIL_H
 #define CORAIL_CORAIL_H
 
-/* The umbrella: everything that libcorail itself offers. HTTP is a library of its own: <corail/http.h>. */
+/*
+ * The umbrella: everything that libcorail itself offers. HTTP is a library of its own:
+ * <corail/http.h>.
+ */
 
 #include <corail/base.h>
 #include <corail/debug.h>

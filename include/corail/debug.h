@@ -34,22 +34,26 @@ typedef struct cr_task_info {
 } cr_task_info;
 
 /*
- * Calls visit() for every task of this thread's loop, parents before children. visit() returns 0 to go
- * on. Returns how many were visited; 0 without a loop. Does not suspend; nor may visit().
+ * Calls visit() for every task of this thread's loop, parents before children. visit() returns 0 to
+ * go on. Returns how many were visited; 0 without a loop. Does not suspend; nor may visit().
  */
 CORAIL_API size_t cr_debug_tasks(int (*visit)(const cr_task_info *info, void *arg), void *arg);
 
-/* Prints the tree of this thread's tasks to a descriptor. Allocates nothing. Returns 0, or an error of write(2). */
+/*
+ * Prints the tree of this thread's tasks to a descriptor. Allocates nothing. Returns 0, or an error
+ * of write(2).
+ */
 CORAIL_API int cr_debug_dump(int fd);
 
 /* Counters of this thread's loop since it began. */
 typedef struct cr_loop_stats {
-	uint64_t turns;             /* of the loop */
-	uint64_t polls;             /* of the kernel: system calls that wait or submit */
+	uint64_t turns; /* of the loop */
+	uint64_t polls; /* of the kernel: system calls that wait or submit */
 	uint64_t tasks_spawned;
 	uint64_t tasks_alive;
-	uint64_t stacks_cached;     /* free stacks kept for the next spawn */
-	uint64_t stack_bytes_high;  /* the most that any ended or pooled task's stack was seen to use */
+	uint64_t stacks_cached; /* free stacks kept for the next spawn */
+	/* the most that any ended or pooled task's stack was seen to use */
+	uint64_t stack_bytes_high;
 	uint64_t timers_pending;
 	uint64_t posts;
 } cr_loop_stats;
@@ -58,8 +62,8 @@ typedef struct cr_loop_stats {
 CORAIL_API int cr_debug_stats(cr_loop_stats *ret_stats);
 
 /*
- * A digest of every scheduling decision so far (which task ran, when): equal for two runs in sim with
- * the same seed. 0 without a loop.
+ * A digest of every scheduling decision so far (which task ran, when): equal for two runs in sim
+ * with the same seed. 0 without a loop.
  */
 CORAIL_API uint64_t cr_debug_trace(void);
 

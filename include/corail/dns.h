@@ -46,8 +46,8 @@ typedef struct cr_dns_address {
  *	-CORAIL_E_DNS_BADNAME    not a valid host name (empty, a label over 63 bytes, over 255 in
  *all) -ECANCELED, -ENOMEM, -EOPNOTSUPP (simulator), -EINVAL for count 0, -EAFNOSUPPORT
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_dns_lookup(const char *host, int family, cr_dns_address *addresses, size_t count);
+CORAIL_API CORAIL_SUSPENDS int cr_dns_lookup(const char *host, int family,
+                                             cr_dns_address *addresses, size_t count);
 
 /*
  * Uses these name servers on this loop, instead of those of /etc/resolv.conf: numeric addresses

@@ -97,11 +97,11 @@ CORAIL_API CORAIL_SUSPENDS void cr_http_close(cr_http *http);
 
 /* What a session has done and holds. */
 typedef struct cr_http_stats {
-	uint64_t requests;            /* sent, each redirect and each retry counted */
-	uint64_t connections_opened;  /* since the beginning */
-	uint64_t connections_alive;   /* now, in use or kept */
-	uint64_t in_flight;           /* requests now */
-	uint64_t waiting;             /* requests that wait for their turn */
+	uint64_t requests;           /* sent, each redirect and each retry counted */
+	uint64_t connections_opened; /* since the beginning */
+	uint64_t connections_alive;  /* now, in use or kept */
+	uint64_t in_flight;          /* requests now */
+	uint64_t waiting;            /* requests that wait for their turn */
 } cr_http_stats;
 
 /* Writes a session's figures of this moment. */
@@ -125,18 +125,18 @@ typedef struct cr_http_detail {
 
 /* A request. All zero but the URL is a GET. Everything is borrowed until the call returns. */
 typedef struct cr_http_request {
-	const char *url;               /* absolute; "user:password@" gives basic auth */
-	const char *method;            /* NULL: POST with a body, else GET */
-	const cr_http_field *headers;  /* replace those that are sent by themselves; a NULL
+	const char *url;              /* absolute; "user:password@" gives basic auth */
+	const char *method;           /* NULL: POST with a body, else GET */
+	const cr_http_field *headers; /* replace those that are sent by themselves; a NULL
 	                                  value sends none of that name */
 	size_t header_count;
-	const cr_http_field *query;    /* added to the URL's own query, percent-encoded */
+	const cr_http_field *query; /* added to the URL's own query, percent-encoded */
 	size_t query_count;
-	const void *body;              /* NULL: none. Say its Content-Type in headers */
+	const void *body; /* NULL: none. Say its Content-Type in headers */
 	size_t body_size;
-	cr_http_detail *detail;        /* where to say what went wrong; may be NULL */
-	unsigned no_redirect : 1;      /* a redirect is the answer */
-	unsigned status_error : 1;     /* a status of 400 or more is -CORAIL_E_HTTP_STATUS */
+	cr_http_detail *detail;    /* where to say what went wrong; may be NULL */
+	unsigned no_redirect : 1;  /* a redirect is the answer */
+	unsigned status_error : 1; /* a status of 400 or more is -CORAIL_E_HTTP_STATUS */
 } cr_http_request;
 
 /*

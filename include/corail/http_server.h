@@ -47,16 +47,16 @@ typedef int cr_http_handler(cr_http_exchange *exchange, void *user);
 
 /* All zero means the defaults. */
 typedef struct cr_http_server_options {
-	size_t connections_max;     /* 0: 10,000. Past it: 503, and closed */
-	size_t target_size_max;     /* bytes of the request target; 0: 8 KiB. Past it: 414 */
-	size_t head_size_max;       /* bytes of request line and headers; 0: 32 KiB. Past it: 431 */
-	size_t header_count_max;    /* 0: 100. Past it: 431 */
-	uint64_t body_size_max;     /* of a request; 0: 1 MiB; UINT64_MAX: any. Past it: 413 */
-	cr_nsec head_time;          /* from first byte to end of head; 0: 30 s. Then 408 */
-	cr_nsec idle_time;          /* without a request; 0: 60 s. Then closed */
-	cr_nsec transfer_time;      /* one read or write may stall; 0: 60 s. Then closed */
-	size_t stack_size_bytes;    /* of a connection's task; 0: the loop's */
-	const char *server_name;    /* the Server header; NULL: "corail"; "": none. Borrowed */
+	size_t connections_max;  /* 0: 10,000. Past it: 503, and closed */
+	size_t target_size_max;  /* bytes of the request target; 0: 8 KiB. Past it: 414 */
+	size_t head_size_max;    /* bytes of request line and headers; 0: 32 KiB. Past it: 431 */
+	size_t header_count_max; /* 0: 100. Past it: 431 */
+	uint64_t body_size_max;  /* of a request; 0: 1 MiB; UINT64_MAX: any. Past it: 413 */
+	cr_nsec head_time;       /* from first byte to end of head; 0: 30 s. Then 408 */
+	cr_nsec idle_time;       /* without a request; 0: 60 s. Then closed */
+	cr_nsec transfer_time;   /* one read or write may stall; 0: 60 s. Then closed */
+	size_t stack_size_bytes; /* of a connection's task; 0: the loop's */
+	const char *server_name; /* the Server header; NULL: "corail"; "": none. Borrowed */
 } cr_http_server_options;
 
 /* ----------------------------------------------------------------------------------- server --- */

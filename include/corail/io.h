@@ -52,53 +52,43 @@ extern "C" {
  * One transfer, as read(2): waits until there is something, and returns how many bytes came (at
  * least one, at most `size`), 0 at the end of the stream, or an error.
  */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_fd_read(int fd, void *buffer, size_t size);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_read(int fd, void *buffer, size_t size);
 
 /*
  * One transfer, as write(2): waits until there is room, and returns how many bytes went (may be
  * fewer than `size`), or an error. On a socket or pipe whose reader has gone: -EPIPE, and
  * no SIGPIPE.
  */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_fd_write(int fd, const void *data, size_t size);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_write(int fd, const void *data, size_t size);
 
 /*
  * Writes all of it, in as many transfers as it takes. Returns 0, or the first error: some of it may
  * have gone then.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_fd_write_all(int fd, const void *data, size_t size);
+CORAIL_API CORAIL_SUSPENDS int cr_fd_write_all(int fd, const void *data, size_t size);
 
 /*
  * One transfer at a position in a file, as pread(2) and pwrite(2); the file's own position stays.
  */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_fd_pread(int fd, void *buffer, size_t size, int64_t offset);
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_fd_pwrite(int fd, const void *data, size_t size, int64_t offset);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_pread(int fd, void *buffer, size_t size, int64_t offset);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_pwrite(int fd, const void *data, size_t size,
+                                                int64_t offset);
 
 /* One transfer into or from several buffers, as readv(2) and writev(2): at most IOV_MAX of them. */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_fd_readv(int fd, const struct iovec *vector, int count);
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_fd_writev(int fd, const struct iovec *vector, int count);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_readv(int fd, const struct iovec *vector, int count);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_writev(int fd, const struct iovec *vector, int count);
 
 /* ---------------------------------------------------------------------------------- sockets --- */
 
 /* One transfer on a socket, as recv(2) with its flags (MSG_PEEK, MSG_WAITALL, ...). */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_fd_recv(int fd, void *buffer, size_t size, int flags);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_recv(int fd, void *buffer, size_t size, int flags);
 
 /* One transfer on a socket, as send(2) with its flags. MSG_NOSIGNAL is always added. */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_fd_send(int fd, const void *data, size_t size, int flags);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_send(int fd, const void *data, size_t size, int flags);
 
 /* As recvmsg(2) and sendmsg(2): datagrams with addresses, descriptors over Unix sockets. */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_fd_recvmsg(int fd, struct msghdr *message, int flags);
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_fd_sendmsg(int fd, const struct msghdr *message, int flags);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_recvmsg(int fd, struct msghdr *message, int flags);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_fd_sendmsg(int fd, const struct msghdr *message, int flags);
 
 /*
  * Accepts one connection, as accept4(2): returns the new descriptor, which is close-on-exec, with
@@ -106,16 +96,15 @@ ssize_t cr_fd_sendmsg(int fd, const struct msghdr *message, int flags);
  * Errors are those of accept(2), -EMFILE and -ECONNABORTED among them: cr_listener_accept() deals
  * with those.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_fd_accept(int fd, struct sockaddr *addr, socklen_t *length, int flags);
+CORAIL_API CORAIL_SUSPENDS int cr_fd_accept(int fd, struct sockaddr *addr, socklen_t *length,
+                                            int flags);
 
 /*
  * Connects, as connect(2), and waits until the connection stands. Returns 0, or the error that the
  * peer or the network gave: -ECONNREFUSED, -ENETUNREACH, ... A call that was cancelled leaves the
  * socket in no defined state: close it.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_fd_connect(int fd, const struct sockaddr *addr, socklen_t length);
+CORAIL_API CORAIL_SUSPENDS int cr_fd_connect(int fd, const struct sockaddr *addr, socklen_t length);
 
 /* ------------------------------------------------------------------------ readiness and end --- */
 
@@ -124,8 +113,7 @@ int cr_fd_connect(int fd, const struct sockaddr *addr, socklen_t length);
  * returns those that do, with POLLERR and POLLHUP where they apply. For libraries that do their own
  * reading. -EINVAL for no event. Takes the directions that it asks for.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_fd_poll(int fd, int events);
+CORAIL_API CORAIL_SUSPENDS int cr_fd_poll(int fd, int events);
 
 /*
  * Closes a descriptor: cancels the calls in flight on it (each gets -ECANCELED, or what it had done
@@ -133,16 +121,14 @@ int cr_fd_poll(int fd, int events);
  * number is free when the call returns, whatever it returns (close(2)).
  * Returns 0, -EBADF, or the error that close(2) reports (-EIO, -ENOSPC, -EDQUOT: a lost write).
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_fd_close(int fd);
+CORAIL_API CORAIL_SUSPENDS int cr_fd_close(int fd);
 
 /*
  * Cancels the calls in flight on a descriptor, as cr_fd_close(), waits until they have returned,
  * and makes the loop forget it. The descriptor stays open and whoever owns it may close it. Returns
  * 0.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_fd_forget(int fd);
+CORAIL_API CORAIL_SUSPENDS int cr_fd_forget(int fd);
 
 /* ---------------------------------------------------------------------------------- pollers --- */
 
@@ -192,8 +178,8 @@ CORAIL_API int cr_poller_idle(cr_poller *poller, int fd);
  * is reported with POLLNVAL. Returns how many were written; 0 after cr_poller_wake(); -ECANCELED;
  * -EBUSY when another task waits; -EINVAL when count is 0; -ENOMEM.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_poller_wait(cr_poller *poller, cr_poller_event *events, size_t count);
+CORAIL_API CORAIL_SUSPENDS int cr_poller_wait(cr_poller *poller, cr_poller_event *events,
+                                              size_t count);
 
 /*
  * Makes the wait that is under way, or else the next one, return: with events if there are, else 0.
@@ -204,8 +190,7 @@ CORAIL_API void cr_poller_wake(cr_poller *poller);
  * Closes the poller, not its descriptors. A task that waits gets -ECANCELED. Returns when the
  * kernel has let go of everything, even in a cancelled scope. Accepts NULL.
  */
-CORAIL_API CORAIL_SUSPENDS
-void cr_poller_close(cr_poller *poller);
+CORAIL_API CORAIL_SUSPENDS void cr_poller_close(cr_poller *poller);
 
 #ifdef __cplusplus
 }

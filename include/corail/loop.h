@@ -13,7 +13,9 @@
 extern "C" {
 #endif
 
-/* A running loop. It ends with its cr_run(); a handle kept longer is refused, never dereferenced. */
+/*
+ * A running loop. It ends with its cr_run(); a handle kept longer is refused, never dereferenced.
+ */
 typedef struct cr_loop {
 	int64_t id;
 } cr_loop;
@@ -22,24 +24,27 @@ typedef struct cr_loop {
 CORAIL_API cr_loop cr_loop_current(void);
 
 /*
- * Queues fn(arg) on the calling thread's loop: it runs on the loop's stack in the next turn, after those
- * queued before, and must not suspend. `arg` is borrowed until then.
+ * Queues fn(arg) on the calling thread's loop: it runs on the loop's stack in the next turn, after
+ * those queued before, and must not suspend. `arg` is borrowed until then.
  * Returns 0, -ENOMEM, or -ESRCH when no loop runs on this thread.
  */
 CORAIL_API int cr_loop_post(void (*fn)(void *arg), void *arg);
 
 /*
- * The same from any thread, to any loop. Posts of one thread run in their order. Wakes the loop if it
- * sleeps. Returns 0; -ENOMEM; -ESRCH when that loop has ended: then fn will not be called.
+ * The same from any thread, to any loop. Posts of one thread run in their order. Wakes the loop if
+ * it sleeps. Returns 0; -ENOMEM; -ESRCH when that loop has ended: then fn will not be called.
  */
 CORAIL_API int cr_loop_post_threadsafe(cr_loop loop, void (*fn)(void *arg), void *arg);
 
-/* The name of the backend that drives this thread's loop ("uring", "epoll", "sim"), NULL without. */
+/*
+ * The name of the backend that drives this thread's loop ("uring", "epoll", "sim"), NULL without.
+ */
 CORAIL_API const char *cr_loop_backend(void);
 
 /*
- * Whether a backend could be used here: 0, or the negative error that the probe met, with one sentence
- * in `why` (size bytes) saying what is missing and what to do about it. Names as in CORAIL_BACKEND.
+ * Whether a backend could be used here: 0, or the negative error that the probe met, with one
+ * sentence in `why` (size bytes) saying what is missing and what to do about it. Names as in
+ * CORAIL_BACKEND.
  * Returns -EINVAL for an unknown name. Needs no loop.
  */
 CORAIL_API int cr_loop_probe(const char *backend, char *why, size_t size);

@@ -86,12 +86,11 @@ typedef struct cr_conn cr_conn;
  * -EHOSTUNREACH, -ENETUNREACH and the like), -EINVAL for a target that is none, the errors of
  * cr_dns_lookup(), -ENOENT (no such Unix socket), -EACCES, -EMFILE, -ENFILE, -ENOMEM, -ECANCELED.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_conn_open(const char *target, cr_conn **ret_conn);
+CORAIL_API CORAIL_SUSPENDS int cr_conn_open(const char *target, cr_conn **ret_conn);
 
 /* Dials one of several addresses, in the order given, with the same steps. -EINVAL for none. */
-CORAIL_API CORAIL_SUSPENDS
-int cr_conn_open_addrs(const cr_addr *addrs, size_t count, cr_conn **ret_conn);
+CORAIL_API CORAIL_SUSPENDS int cr_conn_open_addrs(const cr_addr *addrs, size_t count,
+                                                  cr_conn **ret_conn);
 
 /*
  * Makes a connection of a stream descriptor that is connected (a socket, one end of a pipe, a
@@ -111,15 +110,13 @@ CORAIL_API int cr_conn_pair(cr_conn *ret_conns[2]);
  * cr_conn_shutdown_write() and read to the end before closing. Returns 0, or the error of close(2);
  * the connection is gone in any case.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_conn_close(cr_conn *conn);
+CORAIL_API CORAIL_SUSPENDS int cr_conn_close(cr_conn *conn);
 
 /*
  * As cr_conn_close(), but resets: the peer gets -ECONNRESET and what it had not received is
  * dropped.
  */
-CORAIL_API CORAIL_SUSPENDS
-void cr_conn_abort(cr_conn *conn);
+CORAIL_API CORAIL_SUSPENDS void cr_conn_abort(cr_conn *conn);
 
 /* --------------------------------------------------------------------- connections: reading --- */
 
@@ -127,15 +124,13 @@ void cr_conn_abort(cr_conn *conn);
  * Reads what is there, at most `size` bytes; waits only when there is nothing. Returns how many, 0
  * at the end of the stream (and for size 0).
  */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_conn_read(cr_conn *conn, void *buffer, size_t size);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_conn_read(cr_conn *conn, void *buffer, size_t size);
 
 /*
  * Reads exactly `size` bytes. Returns 0; -ENODATA when the stream ended before. Whatever the error,
  * what had come stays in the connection: a retry returns all of it, cr_conn_read() gives the part.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_conn_read_exactly(cr_conn *conn, void *buffer, size_t size);
+CORAIL_API CORAIL_SUSPENDS int cr_conn_read_exactly(cr_conn *conn, void *buffer, size_t size);
 
 /*
  * Appends to `buf` what comes up to and including a separator. Returns how many bytes were
@@ -148,9 +143,8 @@ int cr_conn_read_exactly(cr_conn *conn, void *buffer, size_t size);
  *
  * After -ECANCELED or -ENOMEM a retry finds everything, too.
  */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_conn_read_until(cr_conn *conn, const void *separator, size_t separator_size,
-                           cr_buf *buf);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_conn_read_until(cr_conn *conn, const void *separator,
+                                                      size_t separator_size, cr_buf *buf);
 
 /*
  * Reads a line into `line`, without its "\n" or "\r\n", and with a terminating zero. The last line
@@ -158,8 +152,7 @@ ssize_t cr_conn_read_until(cr_conn *conn, const void *separator, size_t separato
  * not fit into `size` (nothing is lost: a retry with more room gets it); else as
  * cr_conn_read_until().
  */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_conn_read_line(cr_conn *conn, char *line, size_t size);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_conn_read_line(cr_conn *conn, char *line, size_t size);
 
 /*
  * How many bytes have been received and can be read without waiting, as far as the library knows.
@@ -171,8 +164,7 @@ CORAIL_API size_t cr_conn_buffered(const cr_conn *conn);
  * it: its address is valid until the next read. Returns how many bytes there are, 0 at the end of
  * the stream.
  */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_conn_peek(cr_conn *conn, const void **ret_data);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_conn_peek(cr_conn *conn, const void **ret_data);
 
 /* --------------------------------------------------------------------- connections: writing --- */
 
@@ -180,26 +172,22 @@ ssize_t cr_conn_peek(cr_conn *conn, const void **ret_data);
  * Writes all of it; suspends while the peer does not read. Returns 0 when the kernel has taken it,
  * or an error, after which a part may have gone and the connection is only good for closing.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_conn_write(cr_conn *conn, const void *data, size_t size);
+CORAIL_API CORAIL_SUSPENDS int cr_conn_write(cr_conn *conn, const void *data, size_t size);
 
 /* As cr_conn_write(), from several buffers, in one go: header and body in one segment. */
-CORAIL_API CORAIL_SUSPENDS
-int cr_conn_writev(cr_conn *conn, const struct iovec *vector, int count);
+CORAIL_API CORAIL_SUSPENDS int cr_conn_writev(cr_conn *conn, const struct iovec *vector, int count);
 
 /*
  * One transfer: returns how many bytes went, at least one (0 for size 0). For who must know after
  * an error.
  */
-CORAIL_API CORAIL_SUSPENDS
-ssize_t cr_conn_write_some(cr_conn *conn, const void *data, size_t size);
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_conn_write_some(cr_conn *conn, const void *data, size_t size);
 
 /*
  * Half-close: the peer reads to the end of the stream, and may still write. Returns 0; -EBUSY while
  * a task writes; -ENOTCONN when the peer has gone; -EOPNOTSUPP when the descriptor is no socket.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_conn_shutdown_write(cr_conn *conn);
+CORAIL_API CORAIL_SUSPENDS int cr_conn_shutdown_write(cr_conn *conn);
 
 /* --------------------------------------------------------------------- connections: details --- */
 
@@ -281,9 +269,9 @@ typedef struct cr_listener_options {
  * -EINVAL for a target that is none, -EMFILE, -ENFILE, -ENOMEM, -ECANCELED, the errors of
  * cr_dns_lookup().
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_listener_open(const char *target, const cr_listener_options *options,
-                     cr_listener **ret_listener);
+CORAIL_API CORAIL_SUSPENDS int cr_listener_open(const char *target,
+                                                const cr_listener_options *options,
+                                                cr_listener **ret_listener);
 
 /*
  * Waits for a connection. Without free descriptors it neither fails nor spins, but goes on waiting
@@ -291,8 +279,7 @@ int cr_listener_open(const char *target, const cr_listener_options *options,
  * -ECANCELED (also when the listener is closed meanwhile); -EBUSY while another task accepts;
  * -ENOMEM, with the connection refused.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_listener_accept(cr_listener *listener, cr_conn **ret_conn);
+CORAIL_API CORAIL_SUSPENDS int cr_listener_accept(cr_listener *listener, cr_conn **ret_conn);
 
 /* The address that is listened on. Returns 0, or an error of getsockname(2). */
 CORAIL_API int cr_listener_addr(const cr_listener *listener, cr_addr *ret_addr);
@@ -314,17 +301,17 @@ typedef struct cr_serve_options {
  * not end the others. `options` may be NULL. Returns 0 when the listener was closed and all
  * handlers have ended, -ECANCELED, -EBUSY.
  */
-CORAIL_API CORAIL_SUSPENDS
-int cr_listener_serve(cr_listener *listener, const cr_serve_options *options,
-                      int (*handler)(cr_conn *conn, void *arg), void *arg);
+CORAIL_API CORAIL_SUSPENDS int cr_listener_serve(cr_listener *listener,
+                                                 const cr_serve_options *options,
+                                                 int (*handler)(cr_conn *conn, void *arg),
+                                                 void *arg);
 
 /*
  * Closes: ends a cr_listener_accept() under way with -ECANCELED, waits for it, removes the Unix
  * socket file. Connections that were accepted stay; those in the backlog are reset. Goes through
  * even in a cancelled scope. Accepts NULL.
  */
-CORAIL_API CORAIL_SUSPENDS
-void cr_listener_close(cr_listener *listener);
+CORAIL_API CORAIL_SUSPENDS void cr_listener_close(cr_listener *listener);
 
 #ifdef __cplusplus
 }

@@ -11,8 +11,8 @@
  * an error, anything else a success. A task never changes its thread, and between two suspension
  * points no other task of its loop runs.
  *
- * Every task lives in a scope, and a scope outlives its tasks: CORAIL_SCOPE(sc) declares one that is
- * cancelled and joined on every way out of the block.
+ * Every task lives in a scope, and a scope outlives its tasks: CORAIL_SCOPE(sc) declares one that
+ * is cancelled and joined on every way out of the block.
  *
  *	CORAIL_SCOPE(sc);
  *	cr_task a = cr_spawn(&sc, fetch, &page_a);
@@ -24,7 +24,8 @@
  *
  * Cancellation is level-triggered: in a cancelled scope every suspending call returns -ECANCELED at
  * once, and again and again, until the scope is left. A call that had completed returns its result
- * even so; the next one reports the cancellation. Clean-up that must suspend runs under cr_shield().
+ * even so; the next one reports the cancellation. Clean-up that must suspend runs under
+ * cr_shield().
  */
 
 #include <corail/base.h>
@@ -67,9 +68,9 @@ template <class P, class T> inline cr__fn cr__fn_of(int (*fn)(T *))
 #define CORAIL__FN(fn, arg) (cr__fn_of<decltype(arg)>(fn))
 #define CORAIL__FN_ELEMENT(fn, array) (cr__fn_of<decltype(&(array)[0])>(fn))
 #else
-#define CORAIL__FN(fn, arg) ((cr__fn)_Generic((fn), int (*)(__typeof__(arg)): (fn)))
+#define CORAIL__FN(fn, arg) ((cr__fn) _Generic((fn), int (*)(__typeof__(arg)) : (fn)))
 #define CORAIL__FN_ELEMENT(fn, array)                                                              \
-	((cr__fn)_Generic((fn), int (*)(__typeof__(&(array)[0])): (fn)))
+	((cr__fn) _Generic((fn), int (*)(__typeof__(&(array)[0])) : (fn)))
 #endif
 
 /* -------------------------------------------------------------------------------------- run --- */
@@ -85,12 +86,15 @@ enum cr_backend {
 /* All zero means the defaults. */
 typedef struct cr_options {
 	enum cr_backend backend;
-	uint64_t seed;            /* sim: shuffles the order; 0: CORAIL_SEED in the environment, else FIFO */
-	size_t stack_size_bytes;  /* for tasks that do not say; 0: 256 KiB */
-	size_t task_count_max;    /* most tasks alive at once; 0: 16,777,216 */
-	cr_nsec exit_grace;       /* how long leftovers may take to end; 0: 5 s */
-	unsigned keep_sigint : 1; /* leave SIGINT alone; else, on the main thread, it cancels main */
-	const char *name;         /* of main's task; NULL: the function's name. Borrowed for the run */
+	/* sim: shuffles the order; 0: CORAIL_SEED in the environment, else FIFO */
+	uint64_t seed;
+	size_t stack_size_bytes; /* for tasks that do not say; 0: 256 KiB */
+	size_t task_count_max;   /* most tasks alive at once; 0: 16,777,216 */
+	cr_nsec exit_grace;      /* how long leftovers may take to end; 0: 5 s */
+	/* leave SIGINT alone; else, on the main thread, it cancels main */
+	unsigned keep_sigint : 1;
+	/* of main's task; NULL: the function's name. Borrowed for the run */
+	const char *name;
 } cr_options;
 
 /*
@@ -113,15 +117,17 @@ CORAIL_API int cr__run(const cr_options *options, cr__fn fn, const void *arg, cr
 /* ------------------------------------------------------------------------------------ spawn --- */
 
 /*
- * cr_spawn(scope, fn, arg) starts `int fn(T *arg)` as a child of the scope (a cr_scope *). The child
- * runs at the caller's next suspension, after those spawned before it; spawning does not suspend.
- * `arg` is borrowed: it must outlive the child, as anything declared before the scope does.
- * Cannot fail as a call: when there is no memory for a stack (-ENOMEM), too many tasks (-EAGAIN) or
- * the scope is closing (-ESHUTDOWN), the scope fails with that error and cr_task_error() of the handle
- * tells that the child never ran, so that what was handed to it can be released.
+ * cr_spawn(scope, fn, arg) starts `int fn(T *arg)` as a child of the scope (a cr_scope *). The
+ * child runs at the caller's next suspension, after those spawned before it; spawning does not
+ * suspend. `arg` is borrowed: it must outlive the child, as anything declared before the scope
+ * does. Cannot fail as a call: when there is no memory for a stack (-ENOMEM), too many tasks
+ * (-EAGAIN) or the scope is closing (-ESHUTDOWN), the scope fails with that error and
+ * cr_task_error() of the handle tells that the child never ran, so that what was handed to it can
+ * be released.
  */
 #define cr_spawn(scope, fn, ...)                                                                   \
-	(cr__spawn((scope), NULL, CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), 0, CORAIL__SITE(fn)))
+	(cr__spawn((scope), NULL, CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), 0,                 \
+	           CORAIL__SITE(fn)))
 
 /* As cr_spawn(), but copies *arg (at most 16 KiB) to the child's own stack: nothing is borrowed. */
 #define cr_spawn_copy(scope, fn, ...)                                                              \
@@ -130,13 +136,15 @@ CORAIL_API int cr__run(const cr_options *options, cr__fn fn, const void *arg, cr
 
 /* All zero means the defaults. */
 typedef struct cr_spawn_options {
-	const char *name;        /* shown in dumps; copied (63 bytes); NULL: the function's name */
-	size_t stack_size_bytes; /* rounded up to 64 KiB times a power of two, at most 64 MiB; 0: the loop's */
+	const char *name; /* shown in dumps; copied (63 bytes); NULL: the function's name */
+	/* rounded up to 64 KiB times a power of two, at most 64 MiB; 0: the loop's */
+	size_t stack_size_bytes;
 } cr_spawn_options;
 
 /* As cr_spawn() and cr_spawn_copy(), with options (a const cr_spawn_options *). */
 #define cr_spawn_with(options, scope, fn, ...)                                                     \
-	(cr__spawn((scope), (options), CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), 0, CORAIL__SITE(fn)))
+	(cr__spawn((scope), (options), CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), 0,            \
+	           CORAIL__SITE(fn)))
 #define cr_spawn_copy_with(options, scope, fn, ...)                                                \
 	(cr__spawn((scope), (options), CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__),               \
 	           sizeof *(__VA_ARGS__), CORAIL__SITE(fn)))
@@ -145,17 +153,21 @@ CORAIL_API cr_task cr__spawn(cr_scope *scope, const cr_spawn_options *options, c
                              const void *arg, size_t copy_size, cr__site site);
 
 /*
- * Spawns a child and waits until it says cr_task_started(value): a server that listens, a connection
- * that is up. The child then goes on in the scope. Writes its handle, if ret_task is not NULL.
+ * Spawns a child and waits until it says cr_task_started(value): a server that listens, a
+ * connection that is up. The child then goes on in the scope. Writes its handle, if ret_task is not
+ * NULL.
  * Returns the value (zero or positive); the child's error if it failed first (which then does not
- * fail the scope); -ENOMSG if it ended well without a word; -ECANCELED, which cancels the child too.
+ * fail the scope); -ENOMSG if it ended well without a word; -ECANCELED, which cancels the child
+ * too.
  */
 #define cr_scope_start(scope, fn, arg, ret_task)                                                   \
 	(cr__scope_start((scope), CORAIL__FN(fn, arg), (arg), (ret_task), CORAIL__SITE(fn)))
 CORAIL_API CORAIL_SUSPENDS int cr__scope_start(cr_scope *scope, cr__fn fn, const void *arg,
                                                cr_task *ret_task, cr__site site);
 
-/* Ends the hand-shake of cr_scope_start() with a value of zero or more. Without one: does nothing. */
+/*
+ * Ends the hand-shake of cr_scope_start() with a value of zero or more. Without one: does nothing.
+ */
 CORAIL_API void cr_task_started(int value);
 
 /* 0 if the task was started; else why it never ran: -ENOMEM, -EAGAIN, -ESHUTDOWN. */
@@ -177,18 +189,21 @@ static inline int cr_task_error(cr_task task)
 CORAIL_API CORAIL_SUSPENDS int cr_await(cr_task task);
 
 /*
- * Waits until one of `count` tasks ends, and writes its index (when some have ended already: the first
- * such in the array). The others go on. Returns its result; -EINVAL for none; -ENOMEM; else as cr_await().
+ * Waits until one of `count` tasks ends, and writes its index (when some have ended already: the
+ * first such in the array). The others go on. Returns its result; -EINVAL for none; -ENOMEM; else
+ * as cr_await().
  */
 CORAIL_API CORAIL_SUSPENDS int cr_task_wait_first(const cr_task *tasks, size_t count,
                                                   size_t *ret_index);
 
-/* Reads a finished task's result. Returns 0; -EINPROGRESS while it runs; -ESRCH; cr_task_error(). */
+/*
+ * Reads a finished task's result. Returns 0; -EINPROGRESS while it runs; -ESRCH; cr_task_error().
+ */
 CORAIL_API int cr_task_result(cr_task task, int *ret_result);
 
 /*
- * Cancels one task and what runs in scopes of its own; its siblings go on and its scope does not fail.
- * A task that was not yet run still starts: its first suspending call returns -ECANCELED.
+ * Cancels one task and what runs in scopes of its own; its siblings go on and its scope does not
+ * fail. A task that was not yet run still starts: its first suspending call returns -ECANCELED.
  * Returns 0; -ESRCH for a stale handle or a task that has ended; cr_task_error().
  */
 CORAIL_API int cr_task_cancel(cr_task task);
@@ -202,7 +217,7 @@ CORAIL_API const char *cr_task_name(cr_task task);
 /* Renames the calling task; at most 63 bytes are kept. The text is copied. */
 CORAIL_API void cr_task_name_set(const char *name);
 
-/* ----------------------------------------------------------------------------- time and turn --- */
+/* ---------------------------------------------------------------------------- time and turn --- */
 
 /* Lets every other runnable task go first. Returns 0, or -ECANCELED. */
 CORAIL_API CORAIL_SUSPENDS int cr_yield(void);
@@ -222,7 +237,7 @@ CORAIL_API cr_nsec cr_now(void);
 
 /* A name of its own for each use, so that these macros nest without one hiding the other's. */
 #define CORAIL__JOIN2(a, b) a##b
-#define CORAIL__JOIN(a, b)  CORAIL__JOIN2(a, b)
+#define CORAIL__JOIN(a, b) CORAIL__JOIN2(a, b)
 #define CORAIL__UNIQUE(name) CORAIL__JOIN(cr__##name##_, __COUNTER__)
 
 /* Declares a scope that is entered here, and cancelled and joined on every way out of the block. */
@@ -234,8 +249,9 @@ CORAIL_API cr_nsec cr_now(void);
 CORAIL_API void cr_scope_enter(cr_scope *scope);
 
 /*
- * Cancels what still runs in the scope, waits for it, and leaves. The one wait that cancellation does
- * not end: a scope outlives its tasks. To let the children finish, call cr_scope_wait() before.
+ * Cancels what still runs in the scope, waits for it, and leaves. The one wait that cancellation
+ * does not end: a scope outlives its tasks. To let the children finish, call cr_scope_wait()
+ * before.
  */
 CORAIL_API CORAIL_SUSPENDS void cr_scope_leave(cr_scope *scope);
 
@@ -243,8 +259,9 @@ CORAIL_API CORAIL_SUSPENDS void cr_scope_leave(cr_scope *scope);
  * Waits for all children, those spawned meanwhile included. Cancellation reaches the children; the
  * wait itself always lasts until they have ended.
  * Returns 0; the first failure, of which the others are readable by cr_scope_failures(); -ETIMEDOUT
- * when the scope's own deadline cut it short; -ECANCELED when an enclosing scope was cancelled. A scope
- * that was cancelled by cr_scope_cancel() ends without error. Only its owner may wait: else it aborts.
+ * when the scope's own deadline cut it short; -ECANCELED when an enclosing scope was cancelled. A
+ * scope that was cancelled by cr_scope_cancel() ends without error. Only its owner may wait: else
+ * it aborts.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_scope_wait(cr_scope *scope);
 
@@ -259,7 +276,10 @@ CORAIL_API CORAIL_SUSPENDS int cr_scope_next(cr_scope *scope, cr_task *ret_task)
 /* Cancels the scope and everything inside, except shields. Idempotent; does not wait. */
 CORAIL_API void cr_scope_cancel(cr_scope *scope);
 
-/* From now on failures of children do not cancel the scope; cr_scope_wait() still returns the first. */
+/*
+ * From now on failures of children do not cancel the scope; cr_scope_wait() still returns the
+ * first.
+ */
 CORAIL_API void cr_scope_collect(cr_scope *scope);
 
 /* Cancels the scope at a point of time (CORAIL_NEVER: not at all), or a duration from now. */
@@ -301,9 +321,9 @@ CORAIL_API cr_nsec cr_deadline(void);
 CORAIL_API int cr_cancelled(void);
 
 /*
- * Evaluates an expression under a deadline: n = cr_timeout(cr_seconds(5), cr_conn_read(c, buf, size)).
- * Gives the expression's value; -ETIMEDOUT when it was -ECANCELED because of this deadline. A duration of
- * zero lets it run to its first suspension.
+ * Evaluates an expression under a deadline: n = cr_timeout(cr_seconds(5), cr_conn_read(c, buf,
+ * size)). Gives the expression's value; -ETIMEDOUT when it was -ECANCELED because of this deadline.
+ * A duration of zero lets it run to its first suspension.
  */
 #define cr_timeout(duration, expression)                                                           \
 	CORAIL__TIMEOUT(duration, expression, CORAIL__UNIQUE(scope), CORAIL__UNIQUE(value))
@@ -337,16 +357,16 @@ CORAIL_API int cr__timeout_error(const cr_scope *scope);
 
 /* All zero means: all at once, the first failure cancels the rest. */
 typedef struct cr_gather_options {
-	size_t limit;       /* most that run at once; 0: all */
-	int *statuses;      /* where each element's result goes, in order; NULL: nowhere */
+	size_t limit;         /* most that run at once; 0: all */
+	int *statuses;        /* where each element's result goes, in order; NULL: nowhere */
 	unsigned collect : 1; /* let the others go on when one fails */
 } cr_gather_options;
 
 /*
  * Runs `int fn(T *)` once for each of `count` elements of an array, all at once, and waits for all.
- * Results are in the elements, in order. Returns 0; the first failure, which cancelled the rest (they
- * were joined); -ECANCELED when the caller was cancelled, which cancels every child, or when nothing
- * worse happened than that an element's task was cancelled by somebody else.
+ * Results are in the elements, in order. Returns 0; the first failure, which cancelled the rest
+ * (they were joined); -ECANCELED when the caller was cancelled, which cancels every child, or when
+ * nothing worse happened than that an element's task was cancelled by somebody else.
  */
 #define cr_gather(fn, array, count)                                                                \
 	(cr__gather(NULL, CORAIL__FN_ELEMENT(fn, array), (array), (count), sizeof *(array),        \
@@ -365,7 +385,10 @@ typedef struct cr_gather_options {
 	(cr__gather_collect(CORAIL__FN_ELEMENT(fn, array), (array), (count), sizeof *(array),      \
 	                    (statuses_array), CORAIL__SITE(fn)))
 
-/* As cr_gather(), with options (a const cr_gather_options *); with .collect, as cr_gather_collect(). */
+/*
+ * As cr_gather(), with options (a const cr_gather_options *); with .collect, as
+ * cr_gather_collect().
+ */
 #define cr_gather_with(options, fn, array, count)                                                  \
 	(cr__gather((options), CORAIL__FN_ELEMENT(fn, array), (array), (count), sizeof *(array),   \
 	            CORAIL__SITE(fn)))
@@ -386,14 +409,18 @@ typedef struct cr_call {
 	int status; /* its result, once gathered */
 } cr_call;
 
-/* A cr_call of `int fn(T *)` with arg, type-checked: cr_call calls[] = { cr_call_of(f, &a), ... }; */
+/*
+ * A cr_call of `int fn(T *)` with arg, type-checked: cr_call calls[] = { cr_call_of(f, &a), ... };
+ */
 #ifdef __cplusplus
 #define cr_call_of(fn, arg) (cr_call{CORAIL__FN(fn, arg), (arg), CORAIL__SITE(fn), 0})
 #else
 #define cr_call_of(fn, arg) ((cr_call){CORAIL__FN(fn, arg), (arg), CORAIL__SITE(fn), 0})
 #endif
 
-/* Different functions at once: as cr_gather(), over an array of calls whose statuses are filled in. */
+/*
+ * Different functions at once: as cr_gather(), over an array of calls whose statuses are filled in.
+ */
 CORAIL_API CORAIL_SUSPENDS int cr_gather_calls(cr_call *calls, size_t count);
 
 CORAIL_API CORAIL_SUSPENDS int cr__gather(const cr_gather_options *options, cr__fn fn,

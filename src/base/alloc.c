@@ -60,8 +60,8 @@ char *cr__alloc_text(const char *text)
 }
 
 /*
- * PROT_NONE and MAP_NORESERVE: address space costs nothing against the commit limit until it is made
- * usable, also where vm.overcommit_memory is 2 (mmap(2), proc(5)).
+ * PROT_NONE and MAP_NORESERVE: address space costs nothing against the commit limit until it is
+ * made usable, also where vm.overcommit_memory is 2 (mmap(2), proc(5)).
  */
 void *cr__map_reserve(size_t size)
 {

@@ -28,8 +28,8 @@ int cr__map_commit(void *memory, size_t size);
 void cr__map_release(void *memory, size_t size);
 
 /*
- * For tests: the n-th call from now that wants memory (1 is the next) fails, and so do all after it until
- * cr__alloc_fail_at(0) restores normal operation. Per process.
+ * For tests: the n-th call from now that wants memory (1 is the next) fails, and so do all after it
+ * until cr__alloc_fail_at(0) restores normal operation. Per process.
  */
 void cr__alloc_fail_at(uint64_t nth);
 

@@ -9,7 +9,10 @@
 
 enum { CAPACITY_FIRST = 256 };
 
-/* Doubles, so that appending n bytes costs O(n) copies in all; one byte more than asked for the final zero. */
+/*
+ * Doubles, so that appending n bytes costs O(n) copies in all; one byte more than asked for the
+ * final zero.
+ */
 int cr_buf_reserve(cr_buf *buf, size_t extra_bytes)
 {
 	size_t need, capacity;

@@ -60,5 +60,6 @@ const char *cr_strerror(int error)
 
 const char *cr_version(void)
 {
-	return TEXT(CORAIL_VERSION_MAJOR) "." TEXT(CORAIL_VERSION_MINOR) "." TEXT(CORAIL_VERSION_PATCH);
+	return TEXT(CORAIL_VERSION_MAJOR) "." TEXT(CORAIL_VERSION_MINOR) "." TEXT(
+		CORAIL_VERSION_PATCH);
 }

@@ -3,8 +3,8 @@
 #define CR__BASE_LIST_H
 
 /*
- * Intrusive doubly linked lists: a ring with a head of its own, so that inserting and removing have no
- * special case. A node that is in no list points to itself after cr__list_init().
+ * Intrusive doubly linked lists: a ring with a head of its own, so that inserting and removing have
+ * no special case. A node that is in no list points to itself after cr__list_init().
  */
 
 #include <stdbool.h>

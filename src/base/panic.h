@@ -2,7 +2,9 @@
 #ifndef CR__BASE_PANIC_H
 #define CR__BASE_PANIC_H
 
-/* Programmer errors and broken invariants: a message, the task tree, abort(3). Kept in production. */
+/*
+ * Programmer errors and broken invariants: a message, the task tree, abort(3). Kept in production.
+ */
 
 #include <corail/base.h>
 

@@ -9,8 +9,8 @@
 /*
  * A suspended context is its stack pointer.
  *
- * Suspends into *save_sp and resumes `load_sp`. Returns once somebody resumes what was saved, with the value
- * that they gave. errno, whose address is the thread's, is kept in each context.
+ * Suspends into *save_sp and resumes `load_sp`. Returns once somebody resumes what was saved, with
+ * the value that they gave. errno, whose address is the thread's, is kept in each context.
  */
 int cr__ctx_switch(void **save_sp, void *load_sp, int value, int *errno_at);
 
@@ -22,8 +22,8 @@ void cr__ctx_entry(void);
 typedef void (*cr__code)(void);
 
 /*
- * Prepares a context on the memory below `top` and returns it: resumed, with errno zero, it calls arrive()
- * unless NULL, then int fn(arg), then finish(result), which must not return.
+ * Prepares a context on the memory below `top` and returns it: resumed, with errno zero, it calls
+ * arrive() unless NULL, then int fn(arg), then finish(result), which must not return.
  */
 static inline void *cr__ctx_make(void *top, cr__code fn, const void *arg,
                                  void (*finish)(int result), void (*arrive)(void))
@@ -31,7 +31,10 @@ static inline void *cr__ctx_make(void *top, cr__code fn, const void *arg,
 	uintptr_t *frame = (uintptr_t *)((uintptr_t)top & ~(uintptr_t)15);
 
 #if defined(__x86_64__)
-	/* errno r15 r14 r13 r12 rbx rbp and the address: once popped, the stack is at a multiple of 16. */
+	/*
+	 * errno r15 r14 r13 r12 rbx rbp and the address: once popped, the stack is at a multiple of
+	 * 16.
+	 */
 	frame -= 8;
 	frame[0] = 0;
 	frame[1] = (uintptr_t)arrive;

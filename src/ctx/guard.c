@@ -26,7 +26,9 @@
 
 enum { PAGE = 4096, BATCH = 64 };
 
-/* How many more mprotect() guards the process may have: half of what the kernel allows in mappings. */
+/*
+ * How many more mprotect() guards the process may have: half of what the kernel allows in mappings.
+ */
 static _Atomic long mapping_budget = -1;
 
 /* Whether process_madvise() works on the own process for that advice: 0 not tried, 1 yes, -1 no. */
@@ -54,7 +56,8 @@ enum cr__guard cr__guard_choose(void)
 	if (wanted && strcmp(wanted, "mprotect") == 0)
 		return CR__GUARD_MPROTECT;
 	if (!atomic_load(&known))
-		atomic_store(&known, 1 + (madvise_works() ? CR__GUARD_MADVISE : CR__GUARD_MPROTECT));
+		atomic_store(&known,
+		             1 + (madvise_works() ? CR__GUARD_MADVISE : CR__GUARD_MPROTECT));
 	return (enum cr__guard)(atomic_load(&known) - 1);
 }
 
@@ -107,7 +110,10 @@ void cr__guard_release(enum cr__guard guard, size_t count)
 		atomic_fetch_add(&mapping_budget, (long)count);
 }
 
-/* One system call for up to BATCH ranges. Returns whether all were done; `known` remembers a refusal. */
+/*
+ * One system call for up to BATCH ranges. Returns whether all were done; `known` remembers a
+ * refusal.
+ */
 static bool advise_vector(char *base, size_t stride, size_t count, size_t size, int advice,
                           _Atomic int *known)
 {

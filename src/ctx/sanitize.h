@@ -3,8 +3,9 @@
 #define CR__CTX_SANITIZE_H
 
 /*
- * What AddressSanitizer, ThreadSanitizer and Valgrind must be told about stacks and switches. Outside
- * their builds all of this is empty (Valgrind's requests are a few inert instructions at the birth of a stack).
+ * What AddressSanitizer, ThreadSanitizer and Valgrind must be told about stacks and switches.
+ * Outside their builds all of this is empty (Valgrind's requests are a few inert instructions at
+ * the birth of a stack).
  */
 
 #include <stdbool.h>

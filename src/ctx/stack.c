@@ -11,8 +11,8 @@
 
 enum {
 	PAGE = 4096,
-	CARVE = 64,         /* stacks carved, guarded and touched together */
-	WARM_MAX = 4096,    /* free stacks of a class whose pages are kept */
+	CARVE = 64,              /* stacks carved, guarded and touched together */
+	WARM_MAX = 4096,         /* free stacks of a class whose pages are kept */
 	TOUCHED_KEEP = 4 * PAGE, /* stacks that used more give it back: cr__stack_tidy() */
 };
 
@@ -54,15 +54,15 @@ void cr__stack_pool_destroy(struct cr__stack_pool *pool)
 
 int cr__stack_class_for(size_t size_bytes)
 {
-	for (int class = 0; class < CR__STACK_CLASS_COUNT; class++)
+	for (int class = 0; class < CR__STACK_CLASS_COUNT; class ++)
 		if (cr__stack_size((unsigned)class) >= size_bytes)
 			return class;
 	return -1;
 }
 
 /*
- * MAP_NORESERVE: a quarter of a million reserved stacks must not count as memory. MADV_NOHUGEPAGE: a
- * huge page behind each sparse stack would cost 2 MiB instead of 4 KiB.
+ * MAP_NORESERVE: a quarter of a million reserved stacks must not count as memory. MADV_NOHUGEPAGE:
+ * a huge page behind each sparse stack would cost 2 MiB instead of 4 KiB.
  */
 static struct cr__arena *arena_new(unsigned class, size_t size)
 {
@@ -176,7 +176,7 @@ int cr__stack_grow(struct cr__stack_pool *pool, unsigned class)
 	count = (a->size - a->used) / cr__stack_size(class);
 	if (count > CARVE)
 		count = CARVE;
-	if (reserve_free(&pool->class[class], pool->class[class].total + count) < 0)
+	if (reserve_free(&pool->class[class], pool -> class[class].total + count) < 0)
 		return -ENOMEM;
 	carve(pool, a, count);
 	return 0;
@@ -189,9 +189,8 @@ size_t cr__stack_touched(const struct cr__stack *stack)
 
 	/* From the high end down, a window of pages at a time, until one without a touched page. */
 	while (touched < size) {
-		size_t left = size - touched, window = left < sizeof resident * PAGE
-		                                               ? left
-		                                               : sizeof resident * PAGE;
+		size_t left = size - touched,
+		       window = left < sizeof resident * PAGE ? left : sizeof resident * PAGE;
 		const char *low = stack->base + left - window;
 		size_t lowest = window / PAGE;
 
@@ -212,7 +211,8 @@ size_t cr__stack_touched(const struct cr__stack *stack)
 /* Gives all but the highest page back, and that too when `all`. A guard stays (madvise(2)). */
 static void give_pages_back(const struct cr__stack *stack, bool all)
 {
-	size_t keep = all ? 0 : PAGE, guard = stack->guard == CR__GUARD_CHECK ? PAGE : CR__GUARD_SIZE;
+	size_t keep = all ? 0 : PAGE,
+	       guard = stack->guard == CR__GUARD_CHECK ? PAGE : CR__GUARD_SIZE;
 
 	madvise(stack->base + guard, cr__stack_size(stack->class) - guard - keep, MADV_DONTNEED);
 }

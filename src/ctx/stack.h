@@ -3,10 +3,11 @@
 #define CR__CTX_STACK_H
 
 /*
- * The stack pool of a loop. Stacks are carved from arenas: one mapping for many, reserved and not paid
- * for until touched. A size class is 64 KiB times a power of two. Free stacks are reused last in first
- * out, so that a warm one comes back; the pool keeps some thousand warm and gives the pages of the
- * rest back. Nothing the scheduler needs lies in a stack: a page is resident only for what runs on it.
+ * The stack pool of a loop. Stacks are carved from arenas: one mapping for many, reserved and not
+ * paid for until touched. A size class is 64 KiB times a power of two. Free stacks are reused last
+ * in first out, so that a warm one comes back; the pool keeps some thousand warm and gives the
+ * pages of the rest back. Nothing the scheduler needs lies in a stack: a page is resident only for
+ * what runs on it.
  */
 
 #include "ctx/guard.h"
@@ -16,9 +17,9 @@
 #include <stdint.h>
 
 enum {
-	CR__STACK_CLASS_COUNT = 11,    /* 64 KiB .. 64 MiB */
+	CR__STACK_CLASS_COUNT = 11, /* 64 KiB .. 64 MiB */
 	CR__STACK_SIZE_MIN = 65536,
-	CR__STACK_COLOUR_COUNT = 32,   /* how far apart in cache sets the tops of neighbours are */
+	CR__STACK_COLOUR_COUNT = 32, /* how far apart in cache sets the tops of neighbours are */
 	CR__STACK_COLOUR_STEP = 64,
 };
 
@@ -26,15 +27,15 @@ struct cr__stack {
 	char *base;      /* the low end, where the guard lies */
 	uint32_t number; /* in its pool: decides its colour */
 	uint8_t class;
-	uint8_t guard;   /* enum cr__guard */
+	uint8_t guard; /* enum cr__guard */
 };
 
 /* Free stacks of one class. */
 struct cr__stack_class {
 	struct cr__stack *free; /* [0..count): a stack of stacks */
 	size_t count, capacity;
-	size_t cold;            /* free[0..cold) were given back to the kernel */
-	size_t total;           /* ever carved */
+	size_t cold;  /* free[0..cold) were given back to the kernel */
+	size_t total; /* ever carved */
 };
 
 struct cr__stack_pool {
@@ -92,7 +93,10 @@ static inline void cr__stack_give(struct cr__stack_pool *pool, const struct cr__
 	struct cr__stack_class *c = &pool->class[stack->class];
 	struct cr__stack *place = &c->free[c->count++];
 
-	/* Word by word, as they were written a moment ago: a wide copy would wait for those stores to retire. */
+	/*
+	 * Word by word, as they were written a moment ago: a wide copy would wait for those stores
+	 * to retire.
+	 */
 	place->base = stack->base;
 	place->number = stack->number;
 	place->class = stack->class;
@@ -116,8 +120,8 @@ size_t cr__stack_touched(const struct cr__stack *stack);
 
 static inline int cr__stack_intact(const struct cr__stack *stack)
 {
-	return stack->guard != CR__GUARD_CHECK || *(const uint64_t *)(const void *)stack->base ==
-	                                                  CR__STACK_CANARY;
+	return stack->guard != CR__GUARD_CHECK ||
+	       *(const uint64_t *)(const void *)stack->base == CR__STACK_CANARY;
 }
 
 #endif

@@ -3,15 +3,16 @@
 #define CR__LOOP_ATTACH_H
 
 /*
- * Objects that live as long as a loop does: made on first use, found by a key (the address of something
- * static), destroyed when main has ended and its leftovers are joined, last attached first.
+ * Objects that live as long as a loop does: made on first use, found by a key (the address of
+ * something static), destroyed when main has ended and its leftovers are joined, last attached
+ * first.
  */
 
 struct cr__loop;
 
 /*
- * Attaches an object. destroy(object) runs on the loop's thread in a task that nothing cancels: it may
- * suspend. Returns 0, or -ENOMEM.
+ * Attaches an object. destroy(object) runs on the loop's thread in a task that nothing cancels: it
+ * may suspend. Returns 0, or -ENOMEM.
  */
 int cr__loop_attach(struct cr__loop *loop, const void *key, void *object,
                     void (*destroy)(void *object));

@@ -3,8 +3,8 @@
 #define CR__LOOP_BACKEND_H
 
 /*
- * A backend: what drives a loop. Three of them (uring, epoll, sim), one table of functions, the same
- * observable behaviour. All functions run on the loop's thread, except wake().
+ * A backend: what drives a loop. Three of them (uring, epoll, sim), one table of functions, the
+ * same observable behaviour. All functions run on the loop's thread, except wake().
  */
 
 #include "loop/op.h"
@@ -14,18 +14,25 @@ struct cr__loop;
 struct cr__backend {
 	const char *name;
 
-	/* Whether it could be used here: 0, or a negative error and a sentence in `why`. Leaves nothing behind. */
+	/*
+	 * Whether it could be used here: 0, or a negative error and a sentence in `why`. Leaves
+	 * nothing behind.
+	 */
 	int (*probe)(char *why, size_t size);
 
-	/* Life. open() sets loop->backend_state. close() ends all that is in flight, without done(). */
+	/*
+	 * Life. open() sets loop->backend_state. close() ends all that is in flight, without
+	 * done().
+	 */
 	int (*open)(struct cr__loop *loop);
 	void (*close)(struct cr__loop *loop);
 
 	/*
-	 * One poll: submits what was queued, waits until something completes, wake() was called or the
-	 * point of time `until` (0: do not wait; CORAIL_NEVER), then calls done() for each completion.
-	 * sim moves its clock instead of waiting. Returns how many completed, or a negative error that ends
-	 * the loop. Rounds waits up: it never returns before `until` without a reason.
+	 * One poll: submits what was queued, waits until something completes, wake() was called or
+	 * the point of time `until` (0: do not wait; CORAIL_NEVER), then calls done() for each
+	 * completion. sim moves its clock instead of waiting. Returns how many completed, or a
+	 * negative error that ends the loop. Rounds waits up: it never returns before `until`
+	 * without a reason.
 	 */
 	int (*poll)(struct cr__loop *loop, cr_nsec until);
 
@@ -44,7 +51,8 @@ struct cr__backend {
 	void (*fd_forget)(struct cr__loop *loop, int fd);
 	int (*sock_open)(struct cr__loop *loop, int domain, int type, int protocol);
 	int (*sock_pair)(struct cr__loop *loop, int domain, int type, int ret_fds[2]);
-	int (*sock_bind)(struct cr__loop *loop, int fd, const struct sockaddr *addr, socklen_t length);
+	int (*sock_bind)(struct cr__loop *loop, int fd, const struct sockaddr *addr,
+	                 socklen_t length);
 	int (*sock_listen)(struct cr__loop *loop, int fd, int backlog);
 	int (*sock_name)(struct cr__loop *loop, int fd, struct sockaddr *addr, socklen_t *length);
 	int (*sock_peer)(struct cr__loop *loop, int fd, struct sockaddr *addr, socklen_t *length);
@@ -52,7 +60,9 @@ struct cr__backend {
 	                   socklen_t length);
 	int (*sock_shutdown)(struct cr__loop *loop, int fd, int how);
 
-	/* sim: a random number that decides the order of `count` runnable tasks; NULL: keep FIFO. */
+	/*
+	 * sim: a random number that decides the order of `count` runnable tasks; NULL: keep FIFO.
+	 */
 	uint64_t (*shuffle)(struct cr__loop *loop, uint64_t count);
 };
 

@@ -12,8 +12,8 @@
 enum { TIMERS_MAX = 1 << 26 };
 
 /*
- * All loops that run now. A post from another thread looks the loop up under the lock and pushes to its
- * inbox before letting go, so that a loop that is ending is either reached or refused.
+ * All loops that run now. A post from another thread looks the loop up under the lock and pushes to
+ * its inbox before letting go, so that a loop that is ending is either reached or refused.
  */
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 struct cr__loop *cr__loop_registry;
@@ -74,8 +74,9 @@ void cr__loop_close(struct cr__loop *loop)
 void cr__loop_wake(struct cr__loop *loop)
 {
 	/*
-	 * Pairs with the fence in cr__loop_turn(): either the loop sees what was put into the inbox before it
-	 * sleeps, or we see that it sleeps. One wake-up serves all posts until it sleeps again.
+	 * Pairs with the fence in cr__loop_turn(): either the loop sees what was put into the inbox
+	 * before it sleeps, or we see that it sleeps. One wake-up serves all posts until it sleeps
+	 * again.
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&loop->sleeping, memory_order_relaxed) &&

@@ -26,8 +26,9 @@ struct cr__post {
 
 struct cr__loop {
 	/*
-	 * How many more times tasks may hand over to each other before the loop polls. Whoever has work for
-	 * the loop's next turn sets it to zero: the next suspension gives the loop the processor.
+	 * How many more times tasks may hand over to each other before the loop polls. Whoever has
+	 * work for the loop's next turn sets it to zero: the next suspension gives the loop the
+	 * processor.
 	 */
 	int32_t left;
 	_Atomic(struct cr__post *) inbox; /* from other threads, last in first out */
@@ -40,12 +41,15 @@ struct cr__loop {
 	_Atomic bool sleeping; /* published before a wait: posters then have to wake it */
 	int64_t id;
 	struct cr__loop *registry_next;
-	uint64_t seed;          /* sim's */
-	uint64_t trace;         /* digest of decisions */
+	uint64_t seed;  /* sim's */
+	uint64_t trace; /* digest of decisions */
 	uint64_t turns, polls, posts;
 };
 
-/* The one thing that is kept per thread. Initial-exec: an access is one instruction, also in libcorail.so. */
+/*
+ * The one thing that is kept per thread. Initial-exec: an access is one instruction, also in
+ * libcorail.so.
+ */
 extern __thread struct cr__loop *cr__loop_of_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
@@ -55,7 +59,9 @@ static inline struct cr__loop *cr__loop_self(void)
 	return cr__loop_of_thread;
 }
 
-/* The first of all loops that run; under a lock of loop.c's, but for tools that look from outside. */
+/*
+ * The first of all loops that run; under a lock of loop.c's, but for tools that look from outside.
+ */
 extern struct cr__loop *cr__loop_registry;
 
 /* Opens a loop with that backend and registers it. Returns 0, or as cr__run(). */
@@ -66,8 +72,9 @@ void cr__loop_close(struct cr__loop *loop);
 int cr__loop_backend_choose(enum cr_backend wanted, const struct cr__backend **ret_backend);
 
 /*
- * One turn: polls (waiting only when `busy` is false, and then for the next timer at most), fires timers,
- * takes the inbox in and runs the callbacks that were queued before. Returns 0, or what ended the loop.
+ * One turn: polls (waiting only when `busy` is false, and then for the next timer at most), fires
+ * timers, takes the inbox in and runs the callbacks that were queued before. Returns 0, or what
+ * ended the loop.
  */
 int cr__loop_turn(struct cr__loop *loop, bool busy);
 

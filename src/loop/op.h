@@ -4,9 +4,9 @@
 
 /*
  * An operation on a descriptor: what the io layer asks and a backend does. The record lives in the
- * waiter (on a task's stack, as a rule) and belongs to the backend from cr__op_start() until done() is
- * called: cancelling asks, it does not end the operation. That is the rule that keeps the kernel from
- * writing into memory whose owner has gone.
+ * waiter (on a task's stack, as a rule) and belongs to the backend from cr__op_start() until done()
+ * is called: cancelling asks, it does not end the operation. That is the rule that keeps the kernel
+ * from writing into memory whose owner has gone.
  */
 
 #include <corail/base.h>
@@ -15,18 +15,18 @@
 #include <sys/socket.h>
 
 enum cr__opcode {
-	CR__OP_POLL,    /* flags: POLLIN | POLLOUT | ...; result: the events that hold. One shot */
-	CR__OP_READ,    /* buffer, size; the descriptor's own position */
+	CR__OP_POLL, /* flags: POLLIN | POLLOUT | ...; result: the events that hold. One shot */
+	CR__OP_READ, /* buffer, size; the descriptor's own position */
 	CR__OP_WRITE,
-	CR__OP_READV,   /* buffer: struct iovec[], size: how many */
+	CR__OP_READV, /* buffer: struct iovec[], size: how many */
 	CR__OP_WRITEV,
-	CR__OP_PREAD,   /* and offset */
+	CR__OP_PREAD, /* and offset */
 	CR__OP_PWRITE,
 	CR__OP_RECV,    /* flags: MSG_* */
 	CR__OP_SEND,    /* MSG_NOSIGNAL is added */
 	CR__OP_RECVMSG, /* buffer: struct msghdr * */
 	CR__OP_SENDMSG,
-	CR__OP_ACCEPT,  /* buffer: struct sockaddr *, length: socklen_t *, either may be NULL; flags: SOCK_*;
+	CR__OP_ACCEPT, /* buffer: struct sockaddr *, length: socklen_t *, either may be NULL; flags: SOCK_*;
 	                   result: the descriptor */
 	CR__OP_CONNECT, /* buffer: struct sockaddr *, size: its length */
 };
@@ -51,16 +51,19 @@ struct cr__op {
 struct cr__loop;
 
 /*
- * Starts an operation. Returns 1 when it is complete already: op->result holds, done() is not called.
- * Returns 0 when done() will be called later; -EBUSY when the descriptor's direction is taken by another
- * operation (reading and writing are the two directions; POLL takes those it asks for); -EBADF;
- * -ENOMEM; -EOPNOTSUPP for what this backend refuses. A negative return means nothing was started.
+ * Starts an operation. Returns 1 when it is complete already: op->result holds, done() is not
+ * called.
+ * Returns 0 when done() will be called later; -EBUSY when the descriptor's direction is taken by
+ * another operation (reading and writing are the two directions; POLL takes those it asks for);
+ * -EBADF; -ENOMEM; -EOPNOTSUPP for what this backend refuses. A negative return means nothing was
+ * started.
  */
 int cr__op_start(struct cr__loop *loop, struct cr__op *op);
 
 /*
- * Asks for an end. Returns true when the operation is undone at once: done() will not be called, nothing
- * was transferred. Returns false when done() is still to come, with the result or -ECANCELED.
+ * Asks for an end. Returns true when the operation is undone at once: done() will not be called,
+ * nothing was transferred. Returns false when done() is still to come, with the result or
+ * -ECANCELED.
  */
 bool cr__op_cancel(struct cr__loop *loop, struct cr__op *op);
 
@@ -68,24 +71,29 @@ bool cr__op_cancel(struct cr__loop *loop, struct cr__op *op);
 int cr__fd_busy(struct cr__loop *loop, int fd);
 
 /*
- * Asks for the end of everything in flight on a descriptor: those calls end with -ECANCELED, or with what
- * they had done already. Their done() may run inside this call, or later. Returns how many are left.
+ * Asks for the end of everything in flight on a descriptor: those calls end with -ECANCELED, or
+ * with what they had done already. Their done() may run inside this call, or later. Returns how
+ * many are left.
  */
 int cr__fd_cancel(struct cr__loop *loop, int fd);
 
-/* Forgets and closes a descriptor with nothing in flight. Returns 0, or a negative error of close(2). */
+/*
+ * Forgets and closes a descriptor with nothing in flight. Returns 0, or a negative error of
+ * close(2).
+ */
 int cr__fd_close(struct cr__loop *loop, int fd);
 
 /*
- * Forgets a descriptor that somebody else will close, at once perhaps. Operations on it must have been
- * cancelled before; those whose done() is still to come no longer take the number's directions.
+ * Forgets a descriptor that somebody else will close, at once perhaps. Operations on it must have
+ * been cancelled before; those whose done() is still to come no longer take the number's
+ * directions.
  */
 void cr__fd_forget(struct cr__loop *loop, int fd);
 
 /*
- * Sockets, as socket(2), bind(2), listen(2) and so on, through the backend, because sim has its own.
- * They never suspend. New descriptors are close-on-exec and in the mode that the backend wants.
- * Each returns zero or positive, or a negative errno.
+ * Sockets, as socket(2), bind(2), listen(2) and so on, through the backend, because sim has its
+ * own. They never suspend. New descriptors are close-on-exec and in the mode that the backend
+ * wants. Each returns zero or positive, or a negative errno.
  */
 int cr__sock_open(struct cr__loop *loop, int domain, int type, int protocol);
 int cr__sock_pair(struct cr__loop *loop, int domain, int type, int ret_fds[2]);

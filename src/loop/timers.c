@@ -8,12 +8,15 @@
 #include <string.h>
 
 /*
- * Each array is one reservation of address space; committing in steps keeps a million timers at 28 bytes
- * each, with no copying and no doubling while they are being set.
+ * Each array is one reservation of address space; committing in steps keeps a million timers at 28
+ * bytes each, with no copying and no doubling while they are being set.
  */
 enum { COMMIT_STEP = 4096 };
 
-/* Entries left unused in front: the children of node i are 4i+1..4i+4, one cache line when node 1 starts one. */
+/*
+ * Entries left unused in front: the children of node i are 4i+1..4i+4, one cache line when node 1
+ * starts one.
+ */
 enum { SPARE = 3 };
 
 static size_t heap_bytes(uint32_t slots)
@@ -74,7 +77,10 @@ static uint32_t slot_take(struct cr__timers *t)
 	return ++t->slot_top;
 }
 
-/* Order wraps around: of two equal deadlines set fewer than 2^31 settings apart, the elder is first. */
+/*
+ * Order wraps around: of two equal deadlines set fewer than 2^31 settings apart, the elder is
+ * first.
+ */
 static inline bool before(const struct cr__timer_entry *a, const struct cr__timer_entry *b)
 {
 	if (a->when != b->when)
@@ -170,7 +176,9 @@ uint32_t cr__timers_fire(struct cr__timers *t, cr_nsec now)
 {
 	uint32_t fired = 0, end = t->order_next;
 
-	/* A timer that is set while others fire, already due, would keep this loop going: it waits. */
+	/*
+	 * A timer that is set while others fire, already due, would keep this loop going: it waits.
+	 */
 	while (t->count && t->heap[0].when <= now && (int32_t)(t->heap[0].order - end) < 0) {
 		uint32_t slot = t->heap[0].slot;
 		struct cr__timer *timer = t->timer[slot];

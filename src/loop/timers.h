@@ -3,10 +3,10 @@
 #define CR__LOOP_TIMERS_H
 
 /*
- * Timers: a 4-ary heap of 16-byte entries (deadline, order, slot), four children to a cache line. Timers
- * themselves live in the waiter, often on a stack that is cold: the heap never touches them while it
- * moves entries about. It keeps each entry's position in a dense array by slot instead, so that
- * removing is O(log n) too. Equal deadlines fire in the order in which they were set.
+ * Timers: a 4-ary heap of 16-byte entries (deadline, order, slot), four children to a cache line.
+ * Timers themselves live in the waiter, often on a stack that is cold: the heap never touches them
+ * while it moves entries about. It keeps each entry's position in a dense array by slot instead, so
+ * that removing is O(log n) too. Equal deadlines fire in the order in which they were set.
  */
 
 #include <corail/base.h>
@@ -14,8 +14,9 @@
 #include <stdbool.h>
 
 struct cr__timer {
-	void (*fire)(struct cr__timer *timer); /* runs on the loop's stack; the timer is unset by then */
-	uint32_t slot;                         /* 0: not set */
+	/* runs on the loop's stack; the timer is unset by then */
+	void (*fire)(struct cr__timer *timer);
+	uint32_t slot; /* 0: not set */
 };
 
 struct cr__timer_entry {
@@ -33,11 +34,17 @@ struct cr__timers {
 	uint32_t order_next, capacity;
 };
 
-/* Reserves address space for `count_max` timers; memory is used as they are set. Returns 0 or -ENOMEM. */
+/*
+ * Reserves address space for `count_max` timers; memory is used as they are set. Returns 0 or
+ * -ENOMEM.
+ */
 int cr__timers_init(struct cr__timers *timers, uint32_t count_max);
 void cr__timers_destroy(struct cr__timers *timers);
 
-/* Sets a timer that is not set. Returns 0, or -ENOMEM with the timer unset. CORAIL_NEVER is allowed. */
+/*
+ * Sets a timer that is not set. Returns 0, or -ENOMEM with the timer unset. CORAIL_NEVER is
+ * allowed.
+ */
 int cr__timer_set(struct cr__timers *timers, struct cr__timer *timer, cr_nsec when);
 
 /* Unsets a timer; harmless when it is not set. */
@@ -54,7 +61,10 @@ static inline cr_nsec cr__timers_next(const struct cr__timers *timers)
 	return timers->count ? timers->heap[0].when : CORAIL_NEVER;
 }
 
-/* Fires all whose time has come. Timers set meanwhile wait for the next call. Returns how many fired. */
+/*
+ * Fires all whose time has come. Timers set meanwhile wait for the next call. Returns how many
+ * fired.
+ */
 uint32_t cr__timers_fire(struct cr__timers *timers, cr_nsec now);
 
 #endif

@@ -45,8 +45,9 @@ static enum cr__abort join_abort(struct cr__wait *wait)
 }
 
 /*
- * The record of the wait lies at the high end of the caller's stack, not in this frame: so the switch can
- * be a tail call here too, and the processor never predicts a return from another stack's calls.
+ * The record of the wait lies at the high end of the caller's stack, not in this frame: so the
+ * switch can be a tail call here too, and the processor never predicts a return from another
+ * stack's calls.
  */
 int cr_await(cr_task handle)
 {
@@ -120,7 +121,9 @@ void cr__joiners_wake(struct cr__sched *s, struct cr__task *task)
 	}
 }
 
-/* Whether one of them has ended already: 1 and the first such in the array, 0, or a negative error. */
+/*
+ * Whether one of them has ended already: 1 and the first such in the array, 0, or a negative error.
+ */
 static int first_ended(struct cr__sched *s, const cr_task *tasks, size_t count, size_t *ret_index,
                        int *ret_result)
 {

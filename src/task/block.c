@@ -10,8 +10,8 @@ enum { COUNT_MAX = 1 << CR__INDEX_BITS, COMMIT_STEP = 1024 };
 
 /*
  * The limit is one of living tasks; ended ones keep their blocks while their results may be asked
- * for. So address space is reserved for as many as handles can name, or for less where it is limited
- * (RLIMIT_AS).
+ * for. So address space is reserved for as many as handles can name, or for less where it is
+ * limited (RLIMIT_AS).
  */
 int cr__blocks_init(struct cr__sched *s, size_t count_max)
 {
@@ -62,6 +62,7 @@ struct cr__task *cr__block_fresh(struct cr__sched *s, int *ret_error)
 	}
 	task = &s->blocks[++s->block_top];
 	/* Not the same for each loop: handles hold only a part of the loop's number. */
-	task->generation = 1 + ((uint32_t)(s->loop.id >> CR__LOOP_BITS) * UINT32_C(40503)) % INT32_MAX;
+	task->generation = 1 +
+	                   ((uint32_t)(s->loop.id >> CR__LOOP_BITS) * UINT32_C(40503)) % INT32_MAX;
 	return task;
 }

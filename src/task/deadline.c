@@ -26,7 +26,9 @@ void cr__scope_arm(struct cr__sched *s, struct cr__scope *scope)
 	if (when == CORAIL_NEVER || (scope->node.flags & CR__NODE_ASKED))
 		return;
 	scope->timer.fire = expire;
-	/* Already past: the next suspending call reports it, without a turn of the loop in between. */
+	/*
+	 * Already past: the next suspending call reports it, without a turn of the loop in between.
+	 */
 	if (when <= cr__loop_now(&s->loop) ||
 	    cr__timer_set(&s->loop.timers, &scope->timer, when) < 0)
 		expire(&scope->timer);

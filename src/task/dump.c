@@ -77,16 +77,20 @@ static unsigned depth_of(const struct cr__node *node, const struct cr__node *roo
 	return depth;
 }
 
-/* One line: "  name (file.c:12) waiting: recv fd 7, cancelled". Names come from users: no control characters. */
+/*
+ * One line: "  name (file.c:12) waiting: recv fd 7, cancelled". Names come from users: no control
+ * characters.
+ */
 static int print_task(const cr_task_info *info, unsigned depth, int fd)
 {
 	static const char *const states[] = {"?", "ready", "running", "waiting"};
 	char line[256];
-	int size = snprintf(line, sizeof line, "%*s%s (%s) %s", (int)(depth > 40 ? 80 : 2 * depth), "",
-	                    info->name, info->site, states[info->state]);
+	int size = snprintf(line, sizeof line, "%*s%s (%s) %s", (int)(depth > 40 ? 80 : 2 * depth),
+	                    "", info->name, info->site, states[info->state]);
 
 	if (size > 0 && (size_t)size < sizeof line && info->wait_reason)
-		size += snprintf(line + size, sizeof line - (size_t)size, ": %s", info->wait_reason);
+		size += snprintf(line + size, sizeof line - (size_t)size, ": %s",
+		                 info->wait_reason);
 	if (size > 0 && (size_t)size < sizeof line && info->wait_fd >= 0)
 		size += snprintf(line + size, sizeof line - (size_t)size, " fd %d", info->wait_fd);
 	if (size > 0 && (size_t)size < sizeof line && info->cancelled)

@@ -3,17 +3,17 @@
 #define CR__TASK_ENDED_H
 
 /*
- * What a scope remembers of children that have ended: their control blocks, in which the results stand.
- * Those that nobody has read yet are one list, those that were read another; each gives its oldest
- * back when it grows too long, so that a scope that lives for weeks keeps a constant size. Inline, because it
- * is half of what the death of a task costs.
+ * What a scope remembers of children that have ended: their control blocks, in which the results
+ * stand. Those that nobody has read yet are one list, those that were read another; each gives its
+ * oldest back when it grows too long, so that a scope that lives for weeks keeps a constant size.
+ * Inline, because it is half of what the death of a task costs.
  */
 
 #include "task/sched.h"
 
 /*
- * Of results that were read a few, for a second look; of those that nobody has read as many as anyone
- * could still be about to ask for.
+ * Of results that were read a few, for a second look; of those that nobody has read as many as
+ * anyone could still be about to ask for.
  */
 enum { CR__READ_KEPT = 64, CR__UNREAD_KEPT = 65536 };
 
@@ -47,7 +47,8 @@ static inline void cr__ended_remove(struct cr__ended *list, struct cr__task *tas
 }
 
 /* Gives the oldest block back. */
-static inline __attribute__((always_inline)) void cr__ended_drop(struct cr__sched *s, struct cr__ended *list)
+static inline __attribute__((always_inline)) void cr__ended_drop(struct cr__sched *s,
+                                                                 struct cr__ended *list)
 {
 	struct cr__node *oldest = list->first;
 

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <stdint.h>
 
-/* Many tasks at once, over an array: a scope of its own around them, so that nothing outlives the call. */
+/*
+ * Many tasks at once, over an array: a scope of its own around them, so that nothing outlives the
+ * call.
+ */
 
 struct gather {
 	cr__fn fn;
@@ -30,7 +33,10 @@ static void spawn_one(struct cr__scope *scope, const struct gather *g, size_t i)
 		g->statuses[i] = cr_task_error(task);
 }
 
-/* What a gather returns whose caller was not cancelled: an element that somebody cancelled has no result. */
+/*
+ * What a gather returns whose caller was not cancelled: an element that somebody cancelled has no
+ * result.
+ */
 static int outcome(const struct cr__scope *scope)
 {
 	if (scope->error)
@@ -38,7 +44,9 @@ static int outcome(const struct cr__scope *scope)
 	return scope->cancelled ? -ECANCELED : 0;
 }
 
-/* Runs all; the scope tells what came of it, and is the caller's to leave. Returns 0 or -ECANCELED. */
+/*
+ * Runs all; the scope tells what came of it, and is the caller's to leave. Returns 0 or -ECANCELED.
+ */
 static int run_all(cr_scope *opaque, const struct gather *g)
 {
 	struct cr__scope *scope = cr__scope_of(opaque);
@@ -62,8 +70,8 @@ int cr__gather(const cr_gather_options *options, cr__fn fn, const void *array, s
 {
 	static const cr_gather_options defaults;
 	const cr_gather_options *o = options ? options : &defaults;
-	struct gather g = {fn, array, count, element_size, o->limit, o->statuses, site,
-	                   o->collect ? CR__SCOPE_COLLECT : 0};
+	struct gather g = {fn,       array,       count, element_size,
+	                   o->limit, o->statuses, site,  o->collect ? CR__SCOPE_COLLECT : 0};
 	int r = cr__park_check("cr_gather");
 	struct cr__scope *sc;
 
@@ -80,21 +88,22 @@ int cr__gather(const cr_gather_options *options, cr__fn fn, const void *array, s
 int cr__gather_limit(cr__fn fn, const void *array, size_t count, size_t element_size, size_t limit,
                      cr__site site)
 {
-	return cr__gather(&(cr_gather_options){.limit = limit}, fn, array, count, element_size, site);
+	return cr__gather(&(cr_gather_options){.limit = limit}, fn, array, count, element_size,
+	                  site);
 }
 
 int cr__gather_collect(cr__fn fn, const void *array, size_t count, size_t element_size,
                        int *statuses, cr__site site)
 {
-	return cr__gather(&(cr_gather_options){.statuses = statuses, .collect = 1}, fn, array, count,
-	                  element_size, site);
+	return cr__gather(&(cr_gather_options){.statuses = statuses, .collect = 1}, fn, array,
+	                  count, element_size, site);
 }
 
 int cr__gather_first(cr__fn fn, const void *array, size_t count, size_t element_size,
                      size_t *ret_index, cr__site site)
 {
-	struct gather g = {fn, array, count, element_size, 0, NULL, site,
-	                   CR__SCOPE_COLLECT | CR__SCOPE_FIRST};
+	struct gather g = {fn, array, count, element_size,
+	                   0,  NULL,  site,  CR__SCOPE_COLLECT | CR__SCOPE_FIRST};
 	int r = cr__park_check("cr_gather_first");
 	struct cr__scope *sc;
 

@@ -18,9 +18,10 @@
 #endif
 
 /*
- * Stack overflows. The guard faults; the handler runs on a stack of its own, says which task it was,
- * where it was spawned and how it got so deep, and lets the fault happen again without us, so that the
- * process ends as it would have (a core file included). Faults elsewhere go to the handler that was there before.
+ * Stack overflows. The guard faults; the handler runs on a stack of its own, says which task it
+ * was, where it was spawned and how it got so deep, and lets the fault happen again without us, so
+ * that the process ends as it would have (a core file included). Faults elsewhere go to the handler
+ * that was there before.
  */
 
 enum { ALTERNATE_SIZE = 65536, FRAMES = 64 };
@@ -72,8 +73,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
 	struct cr__task *task = s ? s->current : NULL;
 	char *address = info->si_addr;
 
-	if (task && task->stack_guard != CR__GUARD_CHECK &&
-	    address >= task->stack_base && address < task->stack_base + CR__GUARD_SIZE) {
+	if (task && task->stack_guard != CR__GUARD_CHECK && address >= task->stack_base &&
+	    address < task->stack_base + CR__GUARD_SIZE) {
 		report(task, STDERR_FILENO);
 		signal(number, SIG_DFL);
 		return; /* to the same instruction, which faults again */

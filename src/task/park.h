@@ -9,7 +9,8 @@
  *	... queue the wait somewhere, or start an operation ...
  *	r = cr__park(&wait);             suspends; returns what cr__unpark() was given
  *
- * and cancellation calls wait->abort(), on whatever stack the canceller runs, at most once for a wait:
+ * and cancellation calls wait->abort(), on whatever stack the canceller runs, at most once for a
+ * wait:
  *
  *	CR__ABORT_DONE    the wait was taken out of every queue: the task is woken with -ECANCELED now
  *	CR__ABORT_LATER   it cannot be undone now; somebody will still call cr__unpark() (an operation's
@@ -47,20 +48,24 @@ struct cr__loop *cr__task_loop(void);
 int cr__park_check(const char *caller);
 
 /*
- * What a suspending function returns in a cancelled scope: -ECANCELED. It counts against the budget, so
- * that a loop that ignores it keeps neither the other tasks nor the end of the program from going on.
+ * What a suspending function returns in a cancelled scope: -ECANCELED. It counts against the
+ * budget, so that a loop that ignores it keeps neither the other tasks nor the end of the program
+ * from going on.
  */
 int cr__park_refuse(void);
 
 /* Suspends the calling task until cr__unpark(). Returns its status. */
 int cr__park(struct cr__wait *wait);
 
-/* Makes a parked task runnable, with the value that its cr__park() returns. On its own loop only. */
+/*
+ * Makes a parked task runnable, with the value that its cr__park() returns. On its own loop only.
+ */
 void cr__unpark(struct cr__task *task, int status);
 
 /*
- * For calls that completed without suspending: counts against the task's budget, and yields once it is
- * used up, so that an always-ready descriptor starves nobody. Never fails: a result must not be lost.
+ * For calls that completed without suspending: counts against the task's budget, and yields once it
+ * is used up, so that an always-ready descriptor starves nobody. Never fails: a result must not be
+ * lost.
  */
 void cr__budget_spend(void);
 

@@ -18,8 +18,9 @@
 static const cr_nsec exit_grace_default = INT64_C(5000000000);
 
 /*
- * How many hand-overs a loop lets pass before it polls: one that takes nanoseconds must not pay for a
- * poll each time, and tasks that compute must not put it off. So it follows what the last ones took.
+ * How many hand-overs a loop lets pass before it polls: one that takes nanoseconds must not pay for
+ * a poll each time, and tasks that compute must not put it off. So it follows what the last ones
+ * took.
  */
 enum { QUANTUM_MAX = 128 };
 static const cr_nsec quantum_short = 20000, quantum_long = 100000;
@@ -83,7 +84,9 @@ static int32_t quantum_next(struct cr__sched *s)
 		s->quantum /= 2;
 	else if (took < quantum_short && s->quantum < QUANTUM_MAX)
 		s->quantum *= 2;
-	/* Callbacks that others queued run in the following turn, which begins when all had theirs. */
+	/*
+	 * Callbacks that others queued run in the following turn, which begins when all had theirs.
+	 */
 	if (s->loop.posts_head && runnable < s->quantum)
 		return runnable;
 	return s->quantum;

@@ -7,9 +7,10 @@
 #include <errno.h>
 
 /*
- * The hot path. cr_yield() and cr__park() end in a tail call of the switch, so that a resumed task goes
- * straight back to their caller: one call and one indirect jump for a suspension, no `ret` that the
- * processor would predict from another stack's calls. Keep them short and free of other calls.
+ * The hot path. cr_yield() and cr__park() end in a tail call of the switch, so that a resumed task
+ * goes straight back to their caller: one call and one indirect jump for a suspension, no `ret`
+ * that the processor would predict from another stack's calls. Keep them short and free of other
+ * calls.
  */
 
 void (*cr__park_hook)(struct cr__wait *wait);
@@ -23,7 +24,10 @@ static void arrive(void)
 {
 	struct cr__sched *s = cr__sched_self();
 
-	/* Only the loop's own bounds are unknown, and only at the first switch, which comes from it. */
+	/*
+	 * Only the loop's own bounds are unknown, and only at the first switch, which comes from
+	 * it.
+	 */
 	cr__fiber_arrive(&s->current->fiber, &s->loop_task.fiber);
 }
 
@@ -35,7 +39,9 @@ void (*const cr__sched_arrive)(void) = NULL;
 
 #endif
 
-/* The switch itself, from one block's context to another's. The loop's block stands for the loop. */
+/*
+ * The switch itself, from one block's context to another's. The loop's block stands for the loop.
+ */
 static inline int switch_to(struct cr__sched *s, struct cr__task *self, void **save_sp,
                             struct cr__task *next, void *load_sp, int value)
 {
@@ -53,12 +59,15 @@ static inline int switch_to(struct cr__sched *s, struct cr__task *self, void **s
 
 /*
  * How far ahead frames are fetched: with a hundred thousand tasks each is a miss of a hundred
- * nanoseconds or two (its page's translation is one of its own), and a switch takes ten. A queue that
- * is shorter than that is in the caches anyway.
+ * nanoseconds or two (its page's translation is one of its own), and a switch takes ten. A queue
+ * that is shorter than that is in the caches anyway.
  */
 enum { FRAME_AHEAD = 16 };
 
-/* always_inline: gcc 12 finds a function that only prefetches to have no effect, and drops its calls. */
+/*
+ * always_inline: gcc 12 finds a function that only prefetches to have no effect, and drops its
+ * calls.
+ */
 static inline __attribute__((always_inline)) void fetch_ahead(struct cr__sched *s)
 {
 	const char *frame;
@@ -76,7 +85,9 @@ static inline bool loop_next(struct cr__sched *s)
 	return __builtin_expect(--s->loop.left <= 0, 0) || cr__queue_empty(s);
 }
 
-/* Gives the processor away; *save_sp gets the context. Returns the value that it is resumed with. */
+/*
+ * Gives the processor away; *save_sp gets the context. Returns the value that it is resumed with.
+ */
 static inline int hand_over(struct cr__sched *s, struct cr__task *self, void **save_sp)
 {
 	struct cr__slot *slot;

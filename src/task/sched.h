@@ -5,15 +5,16 @@
 /*
  * The scheduler of a loop: control blocks, the run queue, and the tree of scopes and tasks.
  *
- * Control blocks lie in one dense array; a task's handle is its index with a generation. The run queue is
- * a ring of slots, first in first out, that hold all it takes to resume a task: with a hundred thousand
- * of them, a hand-over touches the ring and two stacks, no block, and what will run soon is fetched
- * ahead. A task that suspends hands over to the next one directly; only when the queue is empty, or after
- * so many hand-overs, does the loop get the processor, to poll.
+ * Control blocks lie in one dense array; a task's handle is its index with a generation. The run
+ * queue is a ring of slots, first in first out, that hold all it takes to resume a task: with a
+ * hundred thousand of them, a hand-over touches the ring and two stacks, no block, and what will
+ * run soon is fetched ahead. A task that suspends hands over to the next one directly; only when
+ * the queue is empty, or after so many hand-overs, does the loop get the processor, to poll.
  *
- * Scopes and tasks form one tree of nodes. A task's node hangs below the scope it was spawned into; a
- * scope's node below the node that its owner was in. `inner` of a task is the deepest node it is in, and
- * whether a suspending call is refused is one flag of that node: cancelling walks the tree once.
+ * Scopes and tasks form one tree of nodes. A task's node hangs below the scope it was spawned into;
+ * a scope's node below the node that its owner was in. `inner` of a task is the deepest node it is
+ * in, and whether a suspending call is refused is one flag of that node: cancelling walks the tree
+ * once.
  */
 
 #include <corail/debug.h>
@@ -38,31 +39,32 @@ enum {
 
 struct cr__node {
 	uint32_t flags;
-	struct cr__node *parent, *child, *next, *prev; /* child: the first one; siblings in a ring */
+	/* child: the first one; siblings in a ring */
+	struct cr__node *parent, *child, *next, *prev;
 };
 
 enum {
 	CR__TASK_DONE = 1 << 0,
-	CR__TASK_READ = 1 << 1,   /* its result was read */
-	CR__TASK_EXTRA = 1 << 2,  /* its struct cr__extra says where its end is to be told */
-	CR__TASK_NAMED = 1 << 3,  /* its name stands there */
+	CR__TASK_READ = 1 << 1,     /* its result was read */
+	CR__TASK_EXTRA = 1 << 2,    /* its struct cr__extra says where its end is to be told */
+	CR__TASK_NAMED = 1 << 3,    /* its name stands there */
 	CR__TASK_REPORTED = 1 << 4, /* by cr_scope_next() */
 };
 
 struct cr__task {
 	/* What parking and waking touch. */
-	void *sp;                   /* while it is parked; a runnable one's is in its slot */
-	struct cr__node *inner;     /* the deepest node it is in */
-	struct cr__wait *wait;      /* what it is parked on; NULL while it runs or is runnable */
-	uint32_t generation;        /* of this block: even while it is free */
+	void *sp;               /* while it is parked; a runnable one's is in its slot */
+	struct cr__node *inner; /* the deepest node it is in */
+	struct cr__wait *wait;  /* what it is parked on; NULL while it runs or is runnable */
+	uint32_t generation;    /* of this block: even while it is free */
 	uint32_t flags;
 	int32_t result;
 	uint32_t stack_number;
 	uint8_t stack_class, stack_guard;
-	struct cr__node node;       /* 40 bytes */
-	struct cr__task *next;      /* in the list of free blocks */
+	struct cr__node node;  /* 40 bytes */
+	struct cr__task *next; /* in the list of free blocks */
 	char *stack_base;
-	struct cr__join *joiners;   /* who awaits it: a ring, first come first */
+	struct cr__join *joiners; /* who awaits it: a ring, first come first */
 	cr__site site;
 #if CR__SANITIZED
 	struct cr__fiber fiber;
@@ -78,16 +80,18 @@ struct cr__join {
 	struct cr__wait wait;
 	struct cr__join *next, *prev;
 	struct cr__task *target;
-	struct cr__first *first;  /* part of a cr_task_wait_first(); NULL */
+	struct cr__first *first; /* part of a cr_task_wait_first(); NULL */
 };
 
 /* What a task needs now and then, at the high end of its stack, above the colour. */
 struct cr__extra {
-	char name[64];            /* if flagged so */
-	struct cr__join join;     /* while it is in cr_await(), which so needs no frame: see await.c */
-	int *ret_status;          /* where the result goes when it ends; NULL. If flagged, as the rest */
-	size_t index;             /* in its gather */
-	struct cr__start *start;  /* who waits for cr_task_started(); NULL */
+	char name[64]; /* if flagged so */
+	/* while it is in cr_await(), which so needs no frame: see await.c */
+	struct cr__join join;
+	/* where the result goes when it ends; NULL. If flagged, as the rest */
+	int *ret_status;
+	size_t index;            /* in its gather */
+	struct cr__start *start; /* who waits for cr_task_started(); NULL */
 };
 
 enum { CR__FAILURES_KEPT = 16 };
@@ -105,22 +109,22 @@ struct cr__ended {
 
 /* What a cr_scope holds. */
 struct cr__scope {
-	struct cr__node node;       /* 40 */
+	struct cr__node node; /* 40 */
 	struct cr__task *owner;
-	struct cr__timer timer;     /* 16: the deadline, or the end of the grace period */
+	struct cr__timer timer; /* 16: the deadline, or the end of the grace period */
 	cr_nsec deadline, grace, grace_end;
 	struct cr__wait *owner_wait; /* the owner waits in wait, next or leave */
-	uint32_t wake_below;        /* wake it when no more than so many are alive */
+	uint32_t wake_below;         /* wake it when no more than so many are alive */
 	uint32_t alive, failed;
-	uint32_t alive_peak;        /* as seen when children ended */
-	uint32_t state;             /* CR__SCOPE_* */
-	int32_t error;              /* the first failure */
+	uint32_t alive_peak; /* as seen when children ended */
+	uint32_t state;      /* CR__SCOPE_* */
+	int32_t error;       /* the first failure */
 	struct cr__ended unread, read;
-	size_t winner;              /* of a cr_gather_first(): whose result is in winner_result */
+	size_t winner; /* of a cr_gather_first(): whose result is in winner_result */
 	int winner_result;
 	struct cr__failures *failures;
 	cr_failure failure_first;
-	uint32_t cancelled;         /* children that ended with -ECANCELED */
+	uint32_t cancelled; /* children that ended with -ECANCELED */
 	uint32_t magic;
 };
 
@@ -128,11 +132,12 @@ _Static_assert(sizeof(struct cr__scope) <= sizeof(cr_scope), "cr_scope has too f
 
 enum {
 	CR__SCOPE_TIMED_OUT = 1 << 0,
-	CR__SCOPE_COLLECT = 1 << 1,  /* failures do not cancel */
+	CR__SCOPE_COLLECT = 1 << 1, /* failures do not cancel */
 	CR__SCOPE_CLOSING = 1 << 2,
-	CR__SCOPE_FORGET = 1 << 3,   /* ended tasks' blocks are free at once: nobody has their handles */
+	/* ended tasks' blocks are free at once: nobody has their handles */
+	CR__SCOPE_FORGET = 1 << 3,
 	CR__SCOPE_WANTS_NEXT = 1 << 4, /* the owner waits for any child to end */
-	CR__SCOPE_FIRST = 1 << 5,    /* the first success cancels the others */
+	CR__SCOPE_FIRST = 1 << 5,      /* the first success cancels the others */
 	CR__SCOPE_WON = 1 << 6,
 };
 
@@ -148,13 +153,15 @@ struct cr__slot {
 struct cr__sched {
 	struct cr__loop loop; /* first: cr__loop_self() is the scheduler too */
 	const struct cr__debug_descriptor *descriptor; /* so that every program has it linked in */
-	struct cr__task *current;    /* NULL while the loop itself runs */
-	struct cr__slot *queue;      /* the run queue: [head..tail), taken modulo the mask; never full */
+	struct cr__task *current;                      /* NULL while the loop itself runs */
+	/* the run queue: [head..tail), taken modulo the mask; never full */
+	struct cr__slot *queue;
 	uint32_t head, tail, mask;
-	uint32_t cancelled;   /* how many nodes are: suspensions look whether theirs is one only if some are */
-	bool unguarded;       /* some stacks have no guard: suspensions look at their low end */
-	void *loop_sp;        /* the loop's own context, while a task runs */
-	int32_t quantum;      /* how many hand-overs between two polls, as things are going */
+	/* how many nodes are: suspensions look whether theirs is one only if some are */
+	uint32_t cancelled;
+	bool unguarded;  /* some stacks have no guard: suspensions look at their low end */
+	void *loop_sp;   /* the loop's own context, while a task runs */
+	int32_t quantum; /* how many hand-overs between two polls, as things are going */
 	int *errno_at;
 	struct cr__task loop_task;
 
@@ -171,13 +178,14 @@ struct cr__sched {
 	uint64_t budget_turn;
 	uint32_t budget_left;
 
-	struct cr__scope base, program; /* main and the last clean-up live in base, leftovers in program */
+	/* main and the last clean-up live in base, leftovers in program */
+	struct cr__scope base, program;
 #if CR__TSAN
-	void *dead_fiber;               /* of the task that ended last: it cannot destroy its own */
+	void *dead_fiber; /* of the task that ended last: it cannot destroy its own */
 #endif
 	uint64_t spawned, alive;
 	cr_nsec polled_at;
-	void *alternate_stack;          /* for signal handlers; NULL: the program has its own */
+	void *alternate_stack; /* for signal handlers; NULL: the program has its own */
 };
 
 static inline struct cr__sched *cr__sched_self(void)
@@ -273,7 +281,10 @@ _Noreturn void cr__sched_leave(struct cr__sched *s, struct cr__task *task);
 /* What a fresh context calls first; NULL outside sanitizers' builds. */
 extern void (*const cr__sched_arrive)(void);
 
-/* For tests: called on the loop's stack whenever a task has parked, before anything else. NULL: not. */
+/*
+ * For tests: called on the loop's stack whenever a task has parked, before anything else. NULL:
+ * not.
+ */
 extern void (*cr__park_hook)(struct cr__wait *wait);
 
 /* ---- block.c: control blocks and handles ---- */
@@ -305,8 +316,8 @@ static inline void cr__block_give(struct cr__sched *s, struct cr__task *task)
 }
 
 /*
- * Handles. 31 bits of the block's generation, 8 bits that tell loops apart, 24 bits of index; positive.
- * A negative one is the error that kept the task from starting. Zero belongs to nobody.
+ * Handles. 31 bits of the block's generation, 8 bits that tell loops apart, 24 bits of index;
+ * positive. A negative one is the error that kept the task from starting. Zero belongs to nobody.
  */
 enum { CR__INDEX_BITS = 24, CR__LOOP_BITS = 8 };
 
@@ -340,8 +351,8 @@ static inline struct cr__task *cr__task_find(struct cr__sched *s, cr_task handle
 /* ---- tree.c: nodes and cancellation ---- */
 
 /*
- * Hangs a node below its parent, behind its siblings: the ring's end is just before its first. It is
- * cancelled where the parent is.
+ * Hangs a node below its parent, behind its siblings: the ring's end is just before its first. It
+ * is cancelled where the parent is.
  */
 static inline void cr__node_link(struct cr__sched *s, struct cr__node *node,
                                  struct cr__node *parent, uint32_t flags)
@@ -380,7 +391,10 @@ static inline void cr__node_unlink(struct cr__sched *s, struct cr__node *node)
 		parent->child = node->next;
 }
 
-/* The node after this one in the subtree of `root`, parents before children; `skip`: not its children. */
+/*
+ * The node after this one in the subtree of `root`, parents before children; `skip`: not its
+ * children.
+ */
 struct cr__node *cr__node_walk(struct cr__node *root, struct cr__node *node, bool skip);
 
 /* Cancels a node and what is below, except shields, whose grace begins. Idempotent. */
@@ -426,7 +440,9 @@ bool cr__start_ended(struct cr__extra *extra, int result);
 
 /* ---- shuffle.c: sim ---- */
 
-/* Puts the runnable batch into the order that the backend's seed says, and notes it in the trace. */
+/*
+ * Puts the runnable batch into the order that the backend's seed says, and notes it in the trace.
+ */
 void cr__sched_shuffle(struct cr__sched *s);
 
 /* ---- descriptor.c ---- */

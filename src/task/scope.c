@@ -29,7 +29,9 @@ void cr_scope_enter(cr_scope *scope)
 	self->inner = &sc->node;
 }
 
-/* Beyond the first, failures go to memory of their own; when there is none, they are only counted. */
+/*
+ * Beyond the first, failures go to memory of their own; when there is none, they are only counted.
+ */
 static void record_failure(struct cr__scope *scope, cr_failure failure)
 {
 	if (scope->failed == 0) {
@@ -84,8 +86,8 @@ static struct cr__scope *owned(cr_scope *scope, const char *caller)
 }
 
 /*
- * A wait that only the children's end ends needs the owner to be in that very scope: a deadline of one
- * inside it could not reach them.
+ * A wait that only the children's end ends needs the owner to be in that very scope: a deadline of
+ * one inside it could not reach them.
  */
 static struct cr__scope *owned_innermost(cr_scope *scope, const char *caller)
 {
@@ -139,7 +141,8 @@ void cr_scope_leave(cr_scope *scope)
 
 struct next_wait {
 	struct cr__wait wait;
-	struct cr__scope *scope; /* the owner may be in one inside it: cr_timeout(d, cr_scope_next()) */
+	/* the owner may be in one inside it: cr_timeout(d, cr_scope_next()) */
+	struct cr__scope *scope;
 };
 
 static enum cr__abort next_abort(struct cr__wait *wait)
@@ -154,8 +157,8 @@ static enum cr__abort next_abort(struct cr__wait *wait)
 /* Waits for a child to end. Returns 0, -ENOENT without children, or -ECANCELED. */
 static int wait_next(struct cr__scope *scope)
 {
-	struct next_wait next = {
-		.wait = {.abort = next_abort, .reason = "next child", .fd = -1}, .scope = scope};
+	struct next_wait next = {.wait = {.abort = next_abort, .reason = "next child", .fd = -1},
+	                         .scope = scope};
 
 	if (cr__node_cancelled(scope->owner->inner))
 		return cr__park_refuse();

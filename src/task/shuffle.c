@@ -5,7 +5,10 @@ void cr__sched_shuffle(struct cr__sched *s)
 {
 	uint32_t count = s->tail - s->head;
 
-	/* Fisher and Yates, with the backend's random numbers. Without a seed the order stays as it is. */
+	/*
+	 * Fisher and Yates, with the backend's random numbers. Without a seed the order stays as it
+	 * is.
+	 */
 	for (uint32_t i = count; s->loop.seed && i > 1; i--) {
 		uint32_t j = (uint32_t)(s->loop.backend->shuffle(&s->loop, i) % i);
 		struct cr__slot *a = &s->queue[(s->head + j) & s->mask];

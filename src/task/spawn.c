@@ -158,7 +158,9 @@ cr_task cr__spawn_extra(struct cr__scope *scope, cr__fn fn, const void *arg, cr_
 	return handle;
 }
 
-/* Hands the result to whoever was promised it at birth. Returns whether that was a failure's due. */
+/*
+ * Hands the result to whoever was promised it at birth. Returns whether that was a failure's due.
+ */
 static bool report_extra(struct cr__scope *scope, struct cr__task *task)
 {
 	struct cr__extra *extra = cr__task_extra(task);
@@ -175,7 +177,9 @@ static bool report_extra(struct cr__scope *scope, struct cr__task *task)
 	return cr__start_ended(extra, task->result);
 }
 
-/* ThreadSanitizer's fiber of an ended task is still the one that runs: the next death destroys it. */
+/*
+ * ThreadSanitizer's fiber of an ended task is still the one that runs: the next death destroys it.
+ */
 static void fiber_bury(struct cr__sched *s, struct cr__task *task)
 {
 #if CR__TSAN
@@ -224,7 +228,9 @@ _Noreturn void cr__task_finish(int result)
 	/* An owner in cr_scope_next() is told of it now. */
 	if (scope->owner_wait && (scope->state & CR__SCOPE_WANTS_NEXT))
 		handled = true;
-	/* Being cancelled is not a failure: whoever cancelled knows. A gather is told all the same. */
+	/*
+	 * Being cancelled is not a failure: whoever cancelled knows. A gather is told all the same.
+	 */
 	if (__builtin_expect(result == -ECANCELED, 0))
 		scope->cancelled++;
 	else if (__builtin_expect(result < 0 && !handled, 0))

@@ -14,7 +14,10 @@ static enum cr__abort start_abort(struct cr__wait *wait)
 {
 	struct cr__start *start = CR__CONTAINER(wait, struct cr__start, wait);
 
-	/* Nobody gets the child's handle now: it goes with its parent's wish, also out of another scope. */
+	/*
+	 * Nobody gets the child's handle now: it goes with its parent's wish, also out of another
+	 * scope.
+	 */
 	cr__task_extra(start->child)->start = NULL;
 	cr__node_cancel(cr__sched_self(), &start->child->node);
 	return CR__ABORT_DONE;

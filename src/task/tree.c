@@ -21,7 +21,7 @@ struct cr__node *cr__node_walk(struct cr__node *root, struct cr__node *node, boo
 static void deliver(struct cr__node *node)
 {
 	struct cr__task *task = node->flags & CR__NODE_SCOPE ? cr__scope_of_node(node)->owner
-	                                                      : cr__task_of_node(node);
+	                                                     : cr__task_of_node(node);
 	struct cr__wait *wait;
 
 	if (!task || task->inner != node)

@@ -80,29 +80,29 @@ static inline int test_holds(enum test_op op, intmax_t a, intmax_t b)
 }
 
 static inline void test_compare(const char *file, int line, enum test_op op, const char *text,
-				intmax_t a, intmax_t b)
+                                intmax_t a, intmax_t b)
 {
 	char left[64], right[64];
 
 	if (test_holds(op, a, b))
 		return;
 	fprintf(stderr, "%s:%d: %s failed: left is %s, right is %s\n", file, line, text,
-		test_show(left, sizeof left, a), test_show(right, sizeof right, b));
+	        test_show(left, sizeof left, a), test_show(right, sizeof right, b));
 	test_exit(TEST_FAIL);
 }
 
 static inline void test_compare_str(const char *file, int line, const char *text, const char *a,
-				    const char *b)
+                                    const char *b)
 {
 	if (a == b || (a && b && strcmp(a, b) == 0))
 		return;
 	fprintf(stderr, "%s:%d: %s failed:\n  left:  \"%s\"\n  right: \"%s\"\n", file, line, text,
-		a ? a : "(null)", b ? b : "(null)");
+	        a ? a : "(null)", b ? b : "(null)");
 	test_exit(TEST_FAIL);
 }
 
 static inline void test_compare_mem(const char *file, int line, const char *text, const void *a,
-				    const void *b, size_t size_bytes)
+                                    const void *b, size_t size_bytes)
 {
 	const unsigned char *x = a, *y = b;
 	size_t i = 0;
@@ -112,7 +112,7 @@ static inline void test_compare_mem(const char *file, int line, const char *text
 	if (i == size_bytes)
 		return;
 	fprintf(stderr, "%s:%d: %s failed: byte %zu of %zu is %02x, not %02x\n", file, line, text,
-		i, size_bytes, x[i], y[i]);
+	        i, size_bytes, x[i], y[i]);
 	test_exit(TEST_FAIL);
 }
 
@@ -125,7 +125,7 @@ static inline void test_compare_mem(const char *file, int line, const char *text
 #define CHECK_LE(a, b) CHECK_OP_(TEST_LE, #a " <= " #b, a, b)
 #define CHECK_GT(a, b) CHECK_OP_(TEST_GT, #a " > " #b, a, b)
 #define CHECK_GE(a, b) CHECK_OP_(TEST_GE, #a " >= " #b, a, b)
-#define CHECK(expr)    test_check(__FILE__, __LINE__, #expr, !!(expr))
+#define CHECK(expr) test_check(__FILE__, __LINE__, #expr, !!(expr))
 #define CHECK_STR(a, b) test_compare_str(__FILE__, __LINE__, #a " == " #b, (a), (b))
 #define CHECK_MEM(a, b, size_bytes)                                                                \
 	test_compare_mem(__FILE__, __LINE__, #a " == " #b, (a), (b), (size_bytes))

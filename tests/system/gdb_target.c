@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What gdb.sh looks into: tasks asleep at a known depth, one with a name of its own, then abort(3). */
+/*
+ * What gdb.sh looks into: tasks asleep at a known depth, one with a name of its own, then abort(3).
+ */
 #include <corail/task.h>
 
 #include <stdlib.h>

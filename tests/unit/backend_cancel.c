@@ -310,7 +310,9 @@ static void forget(void)
 	close_fd(fds[1]);
 }
 
-/* A loop that ends with everything in flight: no done(), and the kernel has let go of the memory. */
+/*
+ * A loop that ends with everything in flight: no done(), and the kernel has let go of the memory.
+ */
 static void close_the_loop(void)
 {
 	for (size_t b = 0; backend_at(b); b++) {

@@ -158,8 +158,9 @@ static inline void pair_tcp(int ret_fds[2])
 }
 
 /*
- * Makes a system call fail from now on: always, or only with one of those bits in its sixth argument.
- * A kernel that lacks it, or a container that forbids it, looks just like that (seccomp(2)).
+ * Makes a system call fail from now on: always, or only with one of those bits in its sixth
+ * argument. A kernel that lacks it, or a container that forbids it, looks just like that
+ * (seccomp(2)).
  */
 static inline void forbid(long number, uint32_t bits, int error)
 {
@@ -180,7 +181,9 @@ static inline void forbid(long number, uint32_t bits, int error)
 		SKIP("seccomp filters are not available");
 }
 
-/* Runs a function in a process of its own, which may break itself. It has passed if that one has. */
+/*
+ * Runs a function in a process of its own, which may break itself. It has passed if that one has.
+ */
 static inline void apart(void (*fn)(void))
 {
 	int status;

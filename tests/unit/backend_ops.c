@@ -136,7 +136,9 @@ static void messages(void)
 	CHECK_MEM(buffer, "data", 4);
 	CHECK_EQ(receive.msg_namelen, sizeof from);
 	CHECK_EQ(from.sin_addr.s_addr, htonl(INADDR_LOOPBACK));
-	/* Two datagrams, each shorter than the buffer: the second is there without another event. */
+	/*
+	 * Two datagrams, each shorter than the buffer: the second is there without another event.
+	 */
 	CHECK_EQ(run(CR__OP_CONNECT, a, &addr, sizeof addr), 0);
 	op = op_of(CR__OP_RECV, b, buffer, sizeof buffer);
 	wait_begin(&op);
@@ -369,7 +371,9 @@ static void eventfds(void)
 	close_fd(fd);
 }
 
-/* Sockets that somebody else opened, in either mode, through the calls for sockets and for files. */
+/*
+ * Sockets that somebody else opened, in either mode, through the calls for sockets and for files.
+ */
 static void foreign_sockets(int flags)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET,

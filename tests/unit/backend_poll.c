@@ -17,7 +17,10 @@ static void waits_are_never_short(void)
 	for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
 		cr_nsec until = cr__clock_monotonic() + durations[i];
 
-		/* The end of the ring before, which the kernel works off later, may interrupt this one. */
+		/*
+		 * The end of the ring before, which the kernel works off later, may interrupt this
+		 * one.
+		 */
 		do
 			CHECK_EQ(loop.backend->poll(&loop, until), 0);
 		while (cr__clock_monotonic() < until && ++interrupted <= 2);
@@ -54,7 +57,10 @@ static void *wake_later(void *arg)
 	return NULL;
 }
 
-/* More than once, and each time: the counter of an eventfd that nobody reads must not hide a wake-up. */
+/*
+ * More than once, and each time: the counter of an eventfd that nobody reads must not hide a
+ * wake-up.
+ */
 static void another_thread_wakes(void)
 {
 	for (int i = 0; i < 5; i++) {
@@ -83,6 +89,7 @@ static void wake_before_waiting(void)
 static void on_signal(int number)
 {
 	(void)number;
+	loop.backend->wake(&loop);
 }
 
 static void *signal_later(void *arg)
@@ -94,7 +101,8 @@ static void *signal_later(void *arg)
 	return NULL;
 }
 
-static void a_signal_ends_a_wait(void)
+/* Before, in or after the system call that waits: it is not lost. */
+static void a_signal_handler_wakes(void)
 {
 	struct sigaction action = {.sa_handler = on_signal};
 	pthread_t self = pthread_self(), thread;
@@ -123,8 +131,8 @@ static int descriptors_allow(void)
 }
 
 /*
- * Far more operations than the submission queue has entries, all started in one turn, all waiting at once, all
- * served, and all cancelled.
+ * Far more operations than the submission queue has entries, all started in one turn, all waiting
+ * at once, all served, and all cancelled.
  */
 static void many_at_once(void)
 {
@@ -238,7 +246,7 @@ int main(void)
 	EACH(waits_beside_operations);
 	EACH(another_thread_wakes);
 	EACH(wake_before_waiting);
-	EACH(a_signal_ends_a_wait);
+	EACH(a_signal_handler_wakes);
 	EACH(operations_from_done);
 	EACH(many_at_once);
 	EACH(many_complete_unseen);

@@ -133,7 +133,7 @@ static void the_stack_is_aligned_from_any_top(void)
 	for (int shift = 0; shift < 64; shift++) {
 		begin(0, look_at_alignment, NULL, arrive);
 		ctx[0].sp = cr__ctx_make(stack_memory[0] + STACK_SIZE - shift,
-		             (cr__code)look_at_alignment, NULL, finish, arrive);
+		                         (cr__code)look_at_alignment, NULL, finish, arrive);
 		hand_over(&main_ctx, &ctx[0]);
 		CHECK_EQ(finished, 1);
 	}

@@ -59,7 +59,10 @@ void cr__sigpipe_release(const struct cr__sigpipe *sigpipe)
 	const struct timespec at_once = {0, 0};
 	sigset_t set;
 
-	/* Where SIGPIPE was blocked all along it may have been pending before us: it is not ours to take. */
+	/*
+	 * Where SIGPIPE was blocked all along it may have been pending before us: it is not ours to
+	 * take.
+	 */
 	if (sigismember(&sigpipe->old, SIGPIPE))
 		return;
 	sigpending(&set);
@@ -106,7 +109,10 @@ static ssize_t write_quietly(int fd, const struct vector *vector, int flags)
 
 	if (cr__nosignal_works()) {
 		n = RESULT_OF(pwritev2(fd, vector->data, vector->count, -1, flags | RWF_NOSIGNAL));
-		/* Refused for descriptors without vectored writing (an eventfd): those raise nothing. */
+		/*
+		 * Refused for descriptors without vectored writing (an eventfd): those raise
+		 * nothing.
+		 */
 		if (n != -EOPNOTSUPP || flags != 0)
 			return n;
 		return RESULT_OF(writev(fd, vector->data, vector->count));
@@ -127,8 +133,9 @@ static ssize_t socket_transfer(struct cr__op *op, const struct vector *vector, b
 }
 
 /*
- * A blocking write of more than fits would hold the loop up. Where poll(2) says that a pipe has room there
- * is room for PIPE_BUF bytes (pipe(7)); terminals have more. Regular files never wait for a reader.
+ * A blocking write of more than fits would hold the loop up. Where poll(2) says that a pipe has
+ * room there is room for PIPE_BUF bytes (pipe(7)); terminals have more. Regular files never wait
+ * for a reader.
  */
 static void vector_limit(int fd, struct vector *vector)
 {
@@ -147,9 +154,9 @@ static void vector_limit(int fd, struct vector *vector)
 }
 
 /*
- * In order: as a socket, which knows MSG_DONTWAIT; with RWF_NOWAIT, which not every descriptor knows; and
- * else only if poll(2) says that it will not wait. In the last case another process that shares a
- * blocking descriptor can be faster than we are: such a descriptor should be O_NONBLOCK.
+ * In order: as a socket, which knows MSG_DONTWAIT; with RWF_NOWAIT, which not every descriptor
+ * knows; and else only if poll(2) says that it will not wait. In the last case another process that
+ * shares a blocking descriptor can be faster than we are: such a descriptor should be O_NONBLOCK.
  */
 static ssize_t transfer(struct cr__op *op, uint32_t *known)
 {
@@ -189,7 +196,8 @@ ssize_t cr__direct_wait(const struct cr__op *op)
 /* ------------------------------------------------------------------------------- the others --- */
 
 /*
- * POLLRDHUP is always reported, like POLLERR and POLLHUP: io_uring does, and so the two backends agree.
+ * POLLRDHUP is always reported, like POLLERR and POLLHUP: io_uring does, and so the two backends
+ * agree.
  */
 static ssize_t poll_now(const struct cr__op *op)
 {
@@ -204,8 +212,8 @@ static ssize_t poll_now(const struct cr__op *op)
 }
 
 /*
- * accept(2) and connect(2) have no flag to say "do not wait": the descriptor itself must. Ours are; those
- * of others become O_NONBLOCK, and stay so.
+ * accept(2) and connect(2) have no flag to say "do not wait": the descriptor itself must. Ours are;
+ * those of others become O_NONBLOCK, and stay so.
  */
 static int nonblocking_ensure(int fd, uint32_t known)
 {
@@ -232,8 +240,8 @@ static ssize_t accept_now(const struct cr__op *op, uint32_t known)
 }
 
 /*
- * Called again once the socket is writable, connect(2) tells how the first call ended, whether or not the
- * wake-up meant that.
+ * Called again once the socket is writable, connect(2) tells how the first call ended, whether or
+ * not the wake-up meant that.
  */
 static ssize_t connect_now(struct cr__op *op, uint32_t known)
 {

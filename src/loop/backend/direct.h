@@ -3,8 +3,8 @@
 #define CR__LOOP_BACKEND_DIRECT_H
 
 /*
- * Operations as plain system calls that never hold the loop up, for descriptors in whatever mode their
- * owner left them, and writing without SIGPIPE.
+ * Operations as plain system calls that never hold the loop up, for descriptors in whatever mode
+ * their owner left them, and writing without SIGPIPE.
  */
 
 #include "loop/op.h"
@@ -33,9 +33,9 @@ void cr__sigpipe_hold(struct cr__sigpipe *sigpipe);
 void cr__sigpipe_release(const struct cr__sigpipe *sigpipe);
 
 /*
- * Tries an operation. Returns its result; -EAGAIN when it has to wait (for POLL: nothing holds); for CONNECT
- * -EINPROGRESS when it has to be tried again once writable. `known` are the CR__FD_* of the descriptor; a
- * hint in it may change. PREAD and PWRITE may wait for a disk.
+ * Tries an operation. Returns its result; -EAGAIN when it has to wait (for POLL: nothing holds);
+ * for CONNECT -EINPROGRESS when it has to be tried again once writable. `known` are the CR__FD_* of
+ * the descriptor; a hint in it may change. PREAD and PWRITE may wait for a disk.
  */
 ssize_t cr__direct_try(struct cr__op *op, uint32_t *known);
 

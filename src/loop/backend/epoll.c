@@ -2,17 +2,20 @@
 #include "loop/backend.h"
 
 /*
- * The epoll backend. An operation is tried as a system call at once, and mostly ends there. One that has to
- * wait registers its descriptor, once, edge-triggered and for both directions, and is tried again when
- * an event says so. Two bits a descriptor remember that a direction is exhausted, so that a task that
- * waits for the next message costs no system call of its own: only the receive after the event.
+ * The epoll backend. An operation is tried as a system call at once, and mostly ends there. One
+ * that has to wait registers its descriptor, once, edge-triggered and for both directions, and is
+ * tried again when an event says so. Two bits a descriptor remember that a direction is exhausted,
+ * so that a task that waits for the next message costs no system call of its own: only the receive
+ * after the event.
  *
- * An event carries the descriptor's number and its generation: one that was under way when the number
- * was closed, or that comes from a copy of the descriptor which still lives somewhere, meets no match.
+ * An event carries the descriptor's number and its generation: one that was under way when the
+ * number was closed, or that comes from a copy of the descriptor which still lives somewhere, meets
+ * no match.
  *
- * The limits. Edges come once: descriptors that the library opened must be closed by it. Those of others
- * are registered anew before each wait, which costs a system call and also reports what is ready by
- * now; only one that is closed and opened again while an operation waits on it is beyond help.
+ * The limits. Edges come once: descriptors that the library opened must be closed by it. Those of
+ * others are registered anew before each wait, which costs a system call and also reports what is
+ * ready by now; only one that is closed and opened again while an operation waits on it is beyond
+ * help.
  */
 
 #include "base/alloc.h"
@@ -120,8 +123,8 @@ static cr_nsec epoll_now(struct cr__loop *loop)
 /* ---------------------------------------------------------------------------------- waiting --- */
 
 /*
- * Registers a descriptor that has to be waited for in some direction, or makes sure that it still is
- * registered. Returns 0, or -EPERM if it needs no waiting.
+ * Registers a descriptor that has to be waited for in some direction, or makes sure that it still
+ * is registered. Returns 0, or -EPERM if it needs no waiting.
  */
 static int watch(struct epoll *e, int fd, unsigned directions)
 {
@@ -142,7 +145,10 @@ static int watch(struct epoll *e, int fd, unsigned directions)
 	}
 	if (r < 0)
 		return -errno;
-	/* The direction that was not tried may well be ready: its first try need not wait for the event. */
+	/*
+	 * The direction that was not tried may well be ready: its first try need not wait for the
+	 * event.
+	 */
 	if (!(slot->flags & CR__FD_WATCHED))
 		slot->flags |= CR__FD_WATCHED |
 		               (directions == CR__FD_READS ? CR__FD_WRITABLE : CR__FD_READABLE);
@@ -162,7 +168,8 @@ static bool may_succeed(const struct cr__fd_slot *slot, const struct cr__op *op)
 }
 
 /*
- * Tries an operation and remembers what that says about the descriptor. Returns true when it has ended.
+ * Tries an operation and remembers what that says about the descriptor. Returns true when it has
+ * ended.
  *
  * A TCP socket that gave less than was asked for is empty (epoll(7)); its end would be announced by
  * EPOLLRDHUP, and urgent data, where a receive stops too, by EPOLLPRI. POLL says nothing about what

@@ -6,10 +6,11 @@
  * Who is busy on which descriptor: a dense table by descriptor number, one operation for each
  * direction, shared by the backends on real descriptors. Theirs is the first member of their state.
  *
- * Descriptor numbers are reused. What a backend knows about a number (that epoll watches it, say) is
- * true until the descriptor is closed, which is why closing goes through the library. Numbers that the
- * library opened itself are marked as its own and known to be fresh; all others may have been closed and
- * opened again behind its back, so nothing that could hang is remembered about those.
+ * Descriptor numbers are reused. What a backend knows about a number (that epoll watches it, say)
+ * is true until the descriptor is closed, which is why closing goes through the library. Numbers
+ * that the library opened itself are marked as its own and known to be fresh; all others may have
+ * been closed and opened again behind its back, so nothing that could hang is remembered about
+ * those.
  */
 
 #include "loop/op.h"
@@ -68,7 +69,9 @@ static inline bool cr__op_takes_eagain(const struct cr__op *op)
 	return op->code == CR__OP_CONNECT || (messages >> op->code & 1 && op->flags & MSG_DONTWAIT);
 }
 
-/* Makes the table reach up to a descriptor. Returns 0, -EBADF when nothing is open there, -ENOMEM. */
+/*
+ * Makes the table reach up to a descriptor. Returns 0, -EBADF when nothing is open there, -ENOMEM.
+ */
 int cr__fds_grow(struct cr__fds *fds, int fd);
 
 void cr__fds_free(struct cr__fds *fds);
@@ -114,14 +117,14 @@ static inline void cr__fds_release(struct cr__fds *fds, const struct cr__op *op)
 }
 
 /*
- * A descriptor that was just opened for the library, with CR__FD_* flags. What was known about an earlier
- * one of that number is forgotten. Without memory for the table it is simply not known.
+ * A descriptor that was just opened for the library, with CR__FD_* flags. What was known about an
+ * earlier one of that number is forgotten. Without memory for the table it is simply not known.
  */
 void cr__fds_adopt(struct cr__fds *fds, int fd, uint32_t flags);
 
 /*
- * The number is given up: by closing, or to somebody else. An operation that was cancelled and has not
- * ended yet goes on alone to its done(), without a claim on the number.
+ * The number is given up: by closing, or to somebody else. An operation that was cancelled and has
+ * not ended yet goes on alone to its done(), without a claim on the number.
  */
 void cr__fds_drop(struct cr__fds *fds, int fd);
 

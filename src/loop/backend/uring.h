@@ -3,8 +3,9 @@
 #define CR__LOOP_BACKEND_URING_H
 
 /*
- * The io_uring backend, in three files: uring.c (the ring, entering the kernel, the backend's table),
- * uring_ops.c (operations: from the asker to an entry and back), uring_probe.c (whether it works here).
+ * The io_uring backend, in three files: uring.c (the ring, entering the kernel, the backend's
+ * table), uring_ops.c (operations: from the asker to an entry and back), uring_probe.c (whether it
+ * works here).
  */
 
 #include "loop/backend/fds.h"
@@ -17,8 +18,8 @@
 	(IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG)
 
 /*
- * What `user_data` may be: an operation's address, or one of these. IGNORED is for entries that nobody
- * waits for: cancel requests, and operations taken back before the kernel saw them.
+ * What `user_data` may be: an operation's address, or one of these. IGNORED is for entries that
+ * nobody waits for: cancel requests, and operations taken back before the kernel saw them.
  */
 enum { CR__URING_IGNORED = 0, CR__URING_WAKE = 1, CR__URING_SPECIAL_MAX = 7 };
 
@@ -55,14 +56,17 @@ static inline struct cr__uring *cr__uring_of(const struct cr__loop *loop)
 }
 
 /*
- * Sets a ring up with the best set of flags that the kernel takes, and checks its features. Returns 0 or a
- * negative error; -EOPNOTSUPP when a feature is missing.
+ * Sets a ring up with the best set of flags that the kernel takes, and checks its features. Returns
+ * 0 or a negative error; -EOPNOTSUPP when a feature is missing.
  */
 int cr__uring_setup(struct io_uring *ring, unsigned entries);
 
 void cr__uring_exit(struct io_uring *ring);
 
-/* A free entry, handing over those before it if need be; NULL when the kernel takes no more for now. */
+/*
+ * A free entry, handing over those before it if need be; NULL when the kernel takes no more for
+ * now.
+ */
 struct io_uring_sqe *cr__uring_entry(struct cr__uring *u);
 
 /* Turns queued operations and cancel requests into entries, as far as there is room. */

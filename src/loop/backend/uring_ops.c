@@ -14,10 +14,11 @@
 #include "loop/backend/direct.h"
 
 /*
- * An operation goes from the asker straight into a submission entry. From then on its record, and the
- * memory that it names, belong to the kernel until its own completion: that holds for cancelled ones
- * too, whose completion is what says that the kernel has let go. A cancel request therefore has
- * no completion of its own, and there are no linked timeouts, whose completions come afterwards.
+ * An operation goes from the asker straight into a submission entry. From then on its record, and
+ * the memory that it names, belong to the kernel until its own completion: that holds for cancelled
+ * ones too, whose completion is what says that the kernel has let go. A cancel request therefore
+ * has no completion of its own, and there are no linked timeouts, whose completions come
+ * afterwards.
  *
  * Only an entry that the kernel has not looked at yet can be taken back at once.
  */
@@ -28,7 +29,7 @@ enum { POSITION };
 /* The kernel transfers no more at once (read(2)), and an entry has 32 bits for it. */
 enum { TRANSFER_MAX = 0x7ffff000 };
 
-/* ----------------------------------------------------------------------------------- the queue --- */
+/* -------------------------------------------------------------------------------- the queue --- */
 
 static void queue_push(struct cr__uring *u, struct cr__op *op, uint32_t state)
 {
@@ -55,7 +56,7 @@ static void queue_remove(struct cr__uring *u, struct cr__op *op)
 	op->state &= ~(uint32_t)(CR__URING_QUEUED | CR__URING_CANCEL_QUEUED);
 }
 
-/* ------------------------------------------------------------------------------------- entries --- */
+/* ---------------------------------------------------------------------------------- entries --- */
 
 static uint32_t readiness_of(const struct cr__op *op)
 {
@@ -170,7 +171,7 @@ void cr__uring_queue_drain(struct cr__uring *u)
 	}
 }
 
-/* ------------------------------------------------------------------------------------ starting --- */
+/* --------------------------------------------------------------------------------- starting --- */
 
 /* io_uring ignores the offset where there is none; pread(2) and pwrite(2) refuse. */
 static bool seekable(struct cr__uring *u, int fd)
@@ -217,7 +218,7 @@ int cr__uring_op_start(struct cr__loop *loop, struct cr__op *op)
 	return 0;
 }
 
-/* --------------------------------------------------------------------------------------- ending --- */
+/* ----------------------------------------------------------------------------------- ending --- */
 
 /* The operation is the asker's again. */
 static void detach(struct cr__uring *u, struct cr__op *op)
@@ -312,8 +313,9 @@ static void tell_memcheck(const struct cr__op *op, int32_t result)
 
 /*
  * The rare answers. Returns true when the operation has to go on: a descriptor whose owner made it
- * O_NONBLOCK answers -EAGAIN on some kernels and for some files; then readiness is waited for, by the same
- * operation, and it is issued anew. An interrupted one is issued anew, unless we interrupted it.
+ * O_NONBLOCK answers -EAGAIN on some kernels and for some files; then readiness is waited for, by
+ * the same operation, and it is issued anew. An interrupted one is issued anew, unless we
+ * interrupted it.
  */
 static bool goes_on(struct cr__uring *u, struct cr__op *op, int32_t *result)
 {

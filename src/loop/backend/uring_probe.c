@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 /*
- * Whether io_uring works here, found by trying and never by a version number: containers, sandboxes and
- * administrators switch it off, and distributions backport.
+ * Whether io_uring works here, found by trying and never by a version number: containers, sandboxes
+ * and administrators switch it off, and distributions backport.
  */
 
 /* The number in a file of /proc, or -1. */
