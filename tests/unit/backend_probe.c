@@ -74,8 +74,10 @@ static void no_memory(void)
 
 static void no_descriptor(void)
 {
-	struct rlimit limit = {0, 0};
+	struct rlimit limit;
 
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 0;
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	memset(why, 0, sizeof why);
 	CHECK_EQ(cr__backend_uring.probe(why, sizeof why), -EMFILE);

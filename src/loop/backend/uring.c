@@ -12,24 +12,27 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
- * One ring for each loop, entered by one function. A poll is one io_uring_enter(2) that hands over what was
- * queued during the turn, runs what the kernel put off (DEFER_TASKRUN), and waits. When nothing is
- * queued and the kernel's flag word says that nothing was put off, a poll that need not wait makes no
- * system call at all.
+ * One ring for each loop, entered by one function. A poll is one io_uring_enter(2) that hands over
+ * what was queued during the turn, runs what the kernel put off (DEFER_TASKRUN), and waits. When
+ * nothing is queued and the kernel's flag word says that nothing was put off, a poll that need not
+ * wait makes no system call at all.
  */
 
 /*
- * Submission entries are used up by one turn and refilled by the next; completions may pile up while the
- * program computes. Both have a way out when they are full, so this only decides how often it is taken.
+ * Submission entries are used up by one turn and refilled by the next; completions may pile up
+ * while the program computes. Both have a way out when they are full, so this only decides how
+ * often it is taken.
  */
 enum { SUBMISSION_ENTRIES = 1024, COMPLETION_ENTRIES = 8192 };
 
 /*
- * A ring's memory may come back at the address of another thread's that has ended: the kernel orders the
- * two, in system calls that ThreadSanitizer does not see. This says the same in terms that it does.
+ * A ring's memory may come back at the address of another thread's that has ended: the kernel
+ * orders the two, in system calls that ThreadSanitizer does not see. This says the same in terms
+ * that it does.
  */
 static atomic_uint rings_ended;
 
@@ -73,7 +76,8 @@ void cr__uring_exit(struct io_uring *ring)
 	io_uring_queue_exit(ring);
 }
 
-/* ------------------------------------------------------------------------- entering the kernel --- */
+/* ------------------------------------------------------------------------- entering the kernel ---
+ */
 
 /* Publishes the entries filled in so far. Returns how many the kernel has not taken yet. */
 static unsigned publish(struct io_uring *ring)
@@ -88,8 +92,8 @@ static unsigned publish(struct io_uring *ring)
 }
 
 /*
- * The one place that enters. Returns zero or positive; -ETIME; -EINTR; -EAGAIN and -EBUSY when the kernel
- * is short of memory, or has too many completions that were not fetched.
+ * The one place that enters. Returns zero or positive; -ETIME; -EINTR; -EAGAIN and -EBUSY when the
+ * kernel is short of memory, or has too many completions that were not fetched.
  */
 static int enter(struct cr__uring *u, unsigned submit, unsigned wait, unsigned flags,
                  struct io_uring_getevents_arg *arg)
@@ -131,12 +135,13 @@ static bool kernel_wants_us(const struct cr__uring *u)
 	       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
-/* --------------------------------------------------------------------------------------- waking --- */
+/* --------------------------------------------------------------------------------------- waking
+ * --- */
 
 /*
- * A poll request on the eventfd that stays armed: each write gives one completion, and the counter need
- * not be read. A kernel without such requests refuses; then the request is made anew each time, which
- * must not find the counter as the last one left it.
+ * A poll request on the eventfd that stays armed: each write gives one completion, and the counter
+ * need not be read. A kernel without such requests refuses; then the request is made anew each
+ * time, which must not find the counter as the last one left it.
  */
 static void wake_arm(struct cr__uring *u)
 {
@@ -170,7 +175,8 @@ static void uring_wake(struct cr__loop *loop)
 	cr__eventfd_signal(cr__uring_of(loop)->wake_fd);
 }
 
-/* -------------------------------------------------------------------------------------- polling --- */
+/* -------------------------------------------------------------------------------------- polling
+ * --- */
 
 /* Fetches the completions that are there now, and no more: done() may cause others. */
 static void reap(struct cr__uring *u)
@@ -196,24 +202,45 @@ static void reap(struct cr__uring *u)
 	}
 }
 
+/*
+ * Valgrind (3.19) lets no other thread run while one is inside io_uring_enter(2), so that nobody
+ * could ever wake us: there we look, and sleep a little, which it knows to block.
+ */
+static int submit_and_wait_on_valgrind(struct cr__uring *u, unsigned submit, cr_nsec until)
+{
+	const struct timespec pause = {.tv_nsec = 200000};
+	int r = enter(u, submit, 0, IORING_ENTER_GETEVENTS, NULL);
+
+	while (r >= 0 && !io_uring_cq_ready(&u->ring) && cr__clock_monotonic() < until) {
+		if (nanosleep(&pause, NULL) < 0)
+			return -errno;
+		r = enter(u, publish(&u->ring), 0, IORING_ENTER_GETEVENTS, NULL);
+	}
+	return r;
+}
+
 /* Hands over and waits. Returns 0, or what ends the loop. */
 static int submit_and_wait(struct cr__uring *u, unsigned submit, cr_nsec until)
 {
 	struct __kernel_timespec time;
 	struct io_uring_getevents_arg arg = {.ts = (uint64_t)(uintptr_t)&time};
+	const bool limited = until != CORAIL_NEVER;
 	unsigned wait = until != 0;
 	int r;
 
-	if (wait && until != CORAIL_NEVER) {
+	if (wait && limited) {
 		cr_nsec duration = until - cr__clock_monotonic();
 
 		wait = duration > 0;
 		time.tv_sec = duration / 1000000000;
 		time.tv_nsec = duration % 1000000000;
 	}
-	r = enter(u, submit, wait, IORING_ENTER_GETEVENTS,
-	          wait && until != CORAIL_NEVER ? &arg : NULL);
-	/* A signal ends a wait so that the loop can look at it; the rest is cured by fetching completions. */
+	if (wait && __builtin_expect(u->on_valgrind, 0))
+		r = submit_and_wait_on_valgrind(u, submit, until);
+	else
+		r = enter(u, submit, wait, IORING_ENTER_GETEVENTS, wait && limited ? &arg : NULL);
+	/* A signal ends a wait so that the loop can look at it; the rest is cured by fetching
+	 * completions. */
 	if (r >= 0 || r == -ETIME || r == -EINTR || r == -EAGAIN || r == -EBUSY)
 		return 0;
 	return r;
@@ -246,7 +273,8 @@ static cr_nsec uring_now(struct cr__loop *loop)
 	return cr__clock_monotonic();
 }
 
-/* ----------------------------------------------------------------------------------------- life --- */
+/* ----------------------------------------------------------------------------------------- life
+ * --- */
 
 static int uring_open(struct cr__loop *loop)
 {
@@ -270,7 +298,8 @@ static int uring_open(struct cr__loop *loop)
 		cr__free(u);
 		return r;
 	}
-	/* Saves looking the descriptor up at each entry, where the kernel can; no harm where not. */
+	/* Saves looking the descriptor up at each entry, where the kernel can; no harm where not.
+	 */
 	io_uring_register_ring_fd(&u->ring);
 	u->nosignal = cr__nosignal_works();
 	u->on_valgrind = cr__on_valgrind();
@@ -315,7 +344,8 @@ static void uring_close(struct cr__loop *loop)
 	loop->backend_state = NULL;
 }
 
-/* ---------------------------------------------------------------------------------- descriptors --- */
+/* ---------------------------------------------------------------------------------- descriptors
+ * --- */
 
 static int uring_fd_close(struct cr__loop *loop, int fd)
 {
