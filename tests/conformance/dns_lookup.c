@@ -117,9 +117,11 @@ WITH_SERVER(truncated)
 WITH_SERVER(malformed)
 {
 	cr_dns_address found[MANY];
-	int r = cr_dns_lookup("garbage.test", AF_INET, found, MANY);
+	int r;
 
 	(void)server;
+	CHECK_EQ(cr_dns_retry_set(cr_millis(50), 2), 0);
+	r = cr_dns_lookup("garbage.test", AF_INET, found, MANY);
 	CHECK(r == -CORAIL_E_DNS_BADREPLY || r == -CORAIL_E_DNS_TIMEOUT);
 	return 0;
 }
@@ -138,14 +140,12 @@ WITH_SERVER(silent)
 WITH_SERVER(deadline)
 {
 	cr_dns_address found[MANY];
-	cr_nsec start = cr_now();
 
-	CHECK_EQ(cr_dns_retry_set(cr_millis(30), 10), 0);
+	CHECK_EQ(cr_dns_retry_set(cr_millis(300), 10), 0);
 	CHECK_EQ(cr_timeout(cr_millis(20), cr_dns_lookup("mute.test", AF_INET, found, MANY)),
 	         -ETIMEDOUT);
-	CHECK_LT(cr_now() - start, cr_seconds(1));
 	CHECK_EQ(server->asked, 1);
-	CHECK_EQ(cr_sleep(cr_millis(100)), 0);
+	CHECK_EQ(cr_sleep(cr_millis(500)), 0);
 	CHECK_EQ(server->asked, 1);
 	/* The resolver is whole. */
 	CHECK_EQ(cr_dns_lookup("www.test", AF_INET, found, MANY), 1);
@@ -165,6 +165,12 @@ static int ask(struct asker *a)
 	return 0;
 }
 
+static void asked_wait(const struct dns_server *server, int count)
+{
+	while (server->asked < count)
+		CHECK_EQ(cr_sleep(cr_millis(1)), 0);
+}
+
 /*
  * Ten ask for the same name at once: one query. Those who are cancelled do no harm to the others.
  */
@@ -173,14 +179,16 @@ WITH_SERVER(single_flight)
 	struct asker askers[10];
 	cr_task tasks[10];
 
+	server->hold = 1;
 	CORAIL_SCOPE(scope);
 	for (int i = 0; i < 10; i++) {
 		askers[i] = (struct asker){"slow.test", 0};
 		tasks[i] = cr_spawn(&scope, ask, &askers[i]);
 	}
-	CHECK_EQ(cr_sleep(cr_millis(20)), 0);
+	asked_wait(server, 1);
 	for (int i = 0; i < 5; i++)
 		CHECK_EQ(cr_task_cancel(tasks[i]), 0);
+	server->hold = 0;
 	CHECK_EQ(cr_scope_wait(&scope), 0);
 	for (int i = 0; i < 10; i++)
 		CHECK_EQ(askers[i].result, i < 5 ? -ECANCELED : 1);
@@ -193,13 +201,16 @@ WITH_SERVER(together)
 {
 	struct asker askers[4] = {
 		{"slow.a.test", 0}, {"slow.b.test", 0}, {"slow.c.test", 0}, {"www.test", 0}};
-	cr_nsec start = cr_now();
 
+	server->hold = 1;
 	CORAIL_SCOPE(scope);
 	for (int i = 0; i < 4; i++)
 		cr_spawn(&scope, ask, &askers[i]);
+	asked_wait(server, 4);
+	server->hold = 0;
 	CHECK_EQ(cr_scope_wait(&scope), 0);
-	CHECK_LT(cr_now() - start, cr_millis(290));
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(askers[i].result, 1);
 	CHECK_EQ(server->asked, 4);
 	return 0;
 }
@@ -210,11 +221,13 @@ WITH_SERVER(settings_change)
 	struct asker slow = {"slow.test", 0};
 	cr_dns_address found[MANY];
 
+	server->hold = 1;
 	CORAIL_SCOPE(scope);
 	cr_spawn(&scope, ask, &slow);
-	CHECK_EQ(cr_sleep(cr_millis(10)), 0);
+	asked_wait(server, 1);
 	CHECK_EQ(cr_dns_servers_set("127.0.0.1:1"), 0);
 	CHECK_LT(cr_dns_lookup("www.test", AF_INET, found, MANY), 0);
+	server->hold = 0;
 	CHECK_EQ(cr_scope_wait(&scope), 0);
 	CHECK_EQ(slow.result, 1);
 	CHECK_EQ(cr_dns_servers_set(server->address), 0);
