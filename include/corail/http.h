@@ -48,7 +48,7 @@
  *	-CORAIL_E_HTTP_TOO_LARGE  the body is larger than the limit for memory
  *	-CORAIL_E_HTTP_STATUS     status 400 or more, and you asked for that to be an error
  *	-CORAIL_E_HTTP_CLIENT     anything else that libcurl reports: see the detail
- *	-ECANCELED, -ENOMEM       and -ESHUTDOWN once the session's loop is ending
+ *	-ECANCELED, -ENOMEM       and -ESHUTDOWN once the session, or its loop, has ended
  * "the errors of a request", below, are these. A cr_http_detail has the sentence that goes with
  * one.
  */

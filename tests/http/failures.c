@@ -379,6 +379,28 @@ HTTP_TEST_WITH(close_ends_what_is_in_flight, &two)
 	return 0;
 }
 
+/*
+ * The same for those who wait for their turn only, with nobody in flight to keep the session alive.
+ */
+HTTP_TEST_WITH(close_ends_what_waits_for_a_name, &two)
+{
+	struct plain plain = {f->http, "http://slow.invalid/"};
+	cr_task tasks[4];
+	CORAIL_SCOPE(scope);
+
+	/* A name server that says nothing. */
+	CHECK_EQ(cr_dns_servers_set("127.0.0.1:9"), 0);
+	cr_scope_collect(&scope);
+	for (int i = 0; i < 4; i++)
+		tasks[i] = cr_spawn(&scope, get_plain, &plain);
+	CHECK_EQ(cr_yield(), 0);
+	cr_http_close(f->http);
+	f->http = NULL;
+	for (int i = 0; i < 4; i++)
+		CHECK_LT(cr_await(tasks[i]), 0);
+	return 0;
+}
+
 static int leave_open(struct plain *plain)
 {
 	int r = cr_http_open(NULL, &plain->http);
@@ -411,6 +433,7 @@ int main(void)
 	RUN(cancelled_at_random_moments);
 	RUN(in_a_cancelled_scope_nothing_is_sent);
 	RUN(close_ends_what_is_in_flight);
+	RUN(close_ends_what_waits_for_a_name);
 	RUN(close_after_the_loop);
 	return test_done();
 }

@@ -146,7 +146,7 @@ struct cr_http {
 	struct job *foreign[HTTP_FOREIGN_BUCKETS];
 	size_t foreign_count;
 	cr_event ended;    /* the driver has cleaned up */
-	size_t references; /* the owner, the driver, each transfer in use */
+	size_t references; /* the owner, the driver, each call and transfer in use */
 	bool asleep;       /* the driver waits, nobody has woken it yet */
 	bool inside;       /* libcurl is working: no call into it, no suspending */
 	bool closing;

@@ -101,7 +101,6 @@ static void hop_end(struct call *call)
 
 	call->transfer = NULL;
 	call->host = NULL;
-	http->references++;
 	if (transfer)
 		cr__http_transfer_put(transfer);
 	if (host) {
@@ -110,7 +109,6 @@ static void hop_end(struct call *call)
 		cr__http_gate_leave(&host->gate);
 		cr__http_host_put(http, host);
 	}
-	cr__http_unref(http);
 }
 
 /* Waits for a place with the host, then for one in the session. */
@@ -305,6 +303,7 @@ int cr__http_call_run(struct call *call)
 	int r;
 
 	cr__http_not_inside(call->http);
+	call->http->references++;
 	if (detail)
 		detail->error = 0;
 	r = cr_cancelled() ? -ECANCELED : start(call);
@@ -327,6 +326,7 @@ void cr__http_call_end(struct call *call)
 {
 	hop_end(call);
 	cr__http_url_free(&call->url);
+	cr__http_unref(call->http);
 }
 
 /* -------------------------------------------------------------------------------- short forms ---

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A session's life. It is counted: its owner, its driver and each transfer that is in use hold a
+ * A session's life. It is counted: its owner, its driver and each request under way hold a
  * reference, so that an answer may outlive the session, and the session its loop.
  */
 

@@ -175,7 +175,9 @@ static void set_up(struct transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_SHARE, http->share);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
 	                 http->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
-	/* Rather one connection for all than one each, as long as it is not known which it will be. */
+	/*
+	 * Rather one connection for all than one each, as long as it is not known which it will be.
+	 */
 	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, (long)http->http2);
 	/* Both said, the environment is not asked. */
 	curl_easy_setopt(easy, CURLOPT_PROXY, http->proxy ? http->proxy : "");
