@@ -13,6 +13,14 @@
 extern "C" {
 #endif
 
+/* Which engine drives a loop. CORAIL_BACKEND=uring|epoll|sim in the environment overrides AUTO. */
+enum cr_backend {
+	CORAIL_BACKEND_AUTO = 0, /* io_uring when the kernel allows it, else epoll */
+	CORAIL_BACKEND_URING,
+	CORAIL_BACKEND_EPOLL,
+	CORAIL_BACKEND_SIM, /* virtual time, order from a seed, sockets in memory */
+};
+
 /*
  * A running loop. It ends with its cr_run(); a handle kept longer is refused, never dereferenced.
  */

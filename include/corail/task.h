@@ -29,6 +29,7 @@
  */
 
 #include <corail/base.h>
+#include <corail/loop.h>
 
 #ifdef __cplusplus
 #include <type_traits>
@@ -74,14 +75,6 @@ template <class P, class T> inline cr__fn cr__fn_of(int (*fn)(T *))
 #endif
 
 /* -------------------------------------------------------------------------------------- run --- */
-
-/* Which engine drives a loop. CORAIL_BACKEND=uring|epoll|sim in the environment overrides AUTO. */
-enum cr_backend {
-	CORAIL_BACKEND_AUTO = 0, /* io_uring when the kernel allows it, else epoll */
-	CORAIL_BACKEND_URING,
-	CORAIL_BACKEND_EPOLL,
-	CORAIL_BACKEND_SIM, /* virtual time, order from a seed, sockets in memory */
-};
 
 /* All zero means the defaults. */
 typedef struct cr_options {

@@ -2,15 +2,16 @@
 /*
  * The context switch for AArch64 (AAPCS64, sections 6.1.1 and 6.1.2).
  *
- * What a called function must preserve: x19 to x28, x29 (frame pointer), sp, and the low halves of v8
- * to v15 (d8 to d15); x30 holds the address to go on at. FPCR is left alone: it belongs to the thread.
- * x18 is the platform's register and is not touched.
+ * What a called function must preserve: x19 to x28, x29 (frame pointer), sp, and the low halves of
+ * v8 to v15 (d8 to d15); x30 holds the address to go on at. FPCR is left alone: it belongs to the
+ * thread. x18 is the platform's register and is not touched.
  *
- * A suspended context is its stack pointer; above it lie, in pairs, x29 x30 x19 .. x28 d8 .. d15, then errno
- * (each task has its own) and a word that keeps the frame a multiple of 16: 176 bytes.
+ * A suspended context is its stack pointer; above it lie, in pairs, x29 x30 x19 .. x28 d8 .. d15,
+ * then errno (each task has its own) and a word that keeps the frame a multiple of 16: 176 bytes.
  *
- * Both ends leave by `ret`, unlike x86-64: where branch target identification guards the caller's pages,
- * an indirect jump to the place behind a call would fault, because no `bti` stands there. `ret` is exempt.
+ * Both ends leave by `ret`, unlike x86-64: where branch target identification guards the caller's
+ * pages, an indirect jump to the place behind a call would fault, because no `bti` stands there.
+ * `ret` is exempt.
  */
 
 #define FRAME 176
@@ -135,8 +136,8 @@ cr__ctx_jump:
 	.size	cr__ctx_jump, . - cr__ctx_jump
 
 /*
- * Where a new context starts. cr__ctx_make() left its function in x19, the argument in x20, what to call with
- * the result in x21, and in x22 what to call first, or 0. A backtrace ends here.
+ * Where a new context starts. cr__ctx_make() left its function in x19, the argument in x20, what to
+ * call with the result in x21, and in x22 what to call first, or 0. A backtrace ends here.
  */
 	.globl	cr__ctx_entry
 	.hidden	cr__ctx_entry

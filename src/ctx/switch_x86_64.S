@@ -3,23 +3,25 @@
  * The context switch for x86-64, System V ABI (psABI 1.0, section 3.2.1).
  *
  * What a called function must preserve: rbx, rbp, r12 to r15 and rsp; the x87 control word and the
- * control bits of MXCSR. Every other register, vectors included, is dead across a call, and a switch is a call.
- * The floating-point control bits are left alone on purpose: they belong to the loop's thread, and a
- * task that changes its rounding mode restores it before it suspends.
+ * control bits of MXCSR. Every other register, vectors included, is dead across a call, and a
+ * switch is a call. The floating-point control bits are left alone on purpose: they belong to the
+ * loop's thread, and a task that changes its rounding mode restores it before it suspends.
  *
- * A suspended context is its stack pointer; above it lie errno (each task has its own), r15, r14, r13,
- * r12, rbx, rbp and the address to go on at: one cache line. tools/corail-gdb.py knows this layout.
+ * A suspended context is its stack pointer; above it lie errno (each task has its own), r15, r14,
+ * r13, r12, rbx, rbp and the address to go on at: one cache line. tools/corail-gdb.py knows this
+ * layout.
  *
- * Both ends leave by an indirect jump. The processor predicts `ret` from the calls it saw on its way, and
- * those were another stack's: a switch that ends in `ret` pays a misprediction each time. `notrack`, because
- * the place behind a call carries no endbr64. Shadow stacks (CET SHSTK) are not supported: the object is
- * not marked for them, so that the loader leaves them off.
+ * Both ends leave by an indirect jump. The processor predicts `ret` from the calls it saw on its
+ * way, and those were another stack's: a switch that ends in `ret` pays a misprediction each time.
+ * `notrack`, because the place behind a call carries no endbr64. Shadow stacks (CET SHSTK) are not
+ * supported: the object is not marked for them, so that the loader leaves them off.
  */
 
 	.text
 
 /*
- * int cr__ctx_switch(void **save_sp [rdi], void *load_sp [rsi], int value [edx], int *errno_at [rcx])
+ * int cr__ctx_switch(void **save_sp [rdi], void *load_sp [rsi], int value [edx],
+ *                    int *errno_at [rcx])
  * Returns, in the context it resumes, the value that its resumer gave.
  */
 	.globl	cr__ctx_switch
@@ -51,7 +53,7 @@ cr__ctx_switch:
 	pushq	%r8
 	.cfi_adjust_cfa_offset 8
 	movq	%rsp, (%rdi)
-	/* From here on the frame is the other context's: same layout, so the same rules describe it. */
+	/* From here on the frame is the other context's: same layout, same rules for it. */
 	movq	%rsi, %rsp
 	movl	%edx, %eax
 	popq	%r8
@@ -132,10 +134,11 @@ cr__ctx_jump:
 	.size	cr__ctx_jump, . - cr__ctx_jump
 
 /*
- * Where a new context starts. cr__ctx_make() left its function in r12, the argument in r13, what to call with
- * the result in r14, and in r15 what to call first, or 0 (the sanitizers' arrival). The stack pointer
- * is a multiple of 16, as it must be before a call. The typed function is called here, in assembly: no
- * C expression ever calls it through a pointer of another type. A backtrace ends here.
+ * Where a new context starts. cr__ctx_make() left its function in r12, the argument in r13, what to
+ * call with the result in r14, and in r15 what to call first, or 0 (the sanitizers' arrival). The
+ * stack pointer is a multiple of 16, as it must be before a call. The typed function is called
+ * here, in assembly: no C expression ever calls it through a pointer of another type. A backtrace
+ * ends here.
  */
 	.globl	cr__ctx_entry
 	.hidden	cr__ctx_entry

@@ -71,7 +71,8 @@ void cr__loop_close(struct cr__loop *loop)
 	posts_free(loop->posts_head);
 }
 
-void cr__loop_wake(struct cr__loop *loop)
+/* Wakes the loop from another thread, if it sleeps. */
+static void wake(struct cr__loop *loop)
 {
 	/*
 	 * Pairs with the fence in cr__loop_turn(): either the loop sees what was put into the inbox
@@ -125,7 +126,7 @@ int cr_loop_post_threadsafe(cr_loop handle, void (*fn)(void *arg), void *arg)
 		                                              memory_order_release,
 		                                              memory_order_relaxed))
 			;
-		cr__loop_wake(loop);
+		wake(loop);
 	}
 	pthread_mutex_unlock(&registry_lock);
 	if (loop)

@@ -8,7 +8,6 @@
  */
 
 #include <corail/loop.h>
-#include <corail/task.h>
 
 #include "base/list.h"
 #include "loop/backend.h"
@@ -88,8 +87,5 @@ static inline void cr__loop_trace(struct cr__loop *loop, uint64_t decision)
 {
 	loop->trace = (loop->trace ^ decision) * UINT64_C(0x100000001b3);
 }
-
-/* Wakes the loop from another thread or a signal handler, if it sleeps. */
-void cr__loop_wake(struct cr__loop *loop);
 
 #endif

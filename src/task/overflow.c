@@ -32,7 +32,8 @@ static void report(struct cr__task *task, int fd)
 	int count;
 
 	dprintf(fd,
-	        "corail: stack overflow in task '%s', spawned at %s: its stack of %zu KiB is used up.\n"
+	        "corail: stack overflow in task '%s', spawned at %s: "
+	        "its stack of %zu KiB is used up.\n"
 	        "corail: give it a larger one: cr_spawn_options.stack_size_bytes, or "
 	        "cr_options.stack_size_bytes for all.\n",
 	        cr__task_name(task), task->site, cr__stack_size(task->stack_class) / 1024);

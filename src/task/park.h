@@ -12,9 +12,9 @@
  * and cancellation calls wait->abort(), on whatever stack the canceller runs, at most once for a
  * wait:
  *
- *	CR__ABORT_DONE    the wait was taken out of every queue: the task is woken with -ECANCELED now
- *	CR__ABORT_LATER   it cannot be undone now; somebody will still call cr__unpark() (an operation's
- *	                  own completion, which io_uring always owes)
+ *	CR__ABORT_DONE   the wait was taken out of every queue: the task is woken with -ECANCELED
+ *	CR__ABORT_LATER  it cannot be undone now; somebody will still call cr__unpark() (an
+ *	                 operation's own completion, which io_uring always owes)
  *
  * A wait whose abort is NULL is not ended by cancellation (joining a scope).
  */

@@ -97,7 +97,9 @@ static void drive(struct cr__sched *s, const struct cr__scope *scope, const bool
                   cr_task main_task, bool sigint)
 {
 	while (scope->alive && !(late && *late)) {
-		int r = cr__loop_turn(&s->loop, !cr__queue_empty(s));
+		/* With nothing to run, memory is given back first: a little, then another look. */
+		bool busy = !cr__queue_empty(s) || cr__stack_pool_rest(&s->stacks);
+		int r = cr__loop_turn(&s->loop, busy);
 
 		if (r < 0)
 			cr__panic("the %s loop failed: %s", s->loop.backend->name, cr_strerror(r));
@@ -134,7 +136,8 @@ static bool join_leftovers(struct cr__sched *s, struct cr__scope *scope, cr_nsec
 	if (!scope->alive)
 		return true;
 	dprintf(STDERR_FILENO,
-	        "corail: %u task%s did not end within %.3g s of being cancelled, and %s abandoned:\n",
+	        "corail: %u task%s did not end within %.3g s of being cancelled, "
+	        "and %s abandoned:\n",
 	        scope->alive, scope->alive == 1 ? "" : "s", (double)patience / 1e9,
 	        scope->alive == 1 ? "is" : "are");
 	cr__dump_scope(s, scope, STDERR_FILENO);

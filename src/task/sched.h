@@ -425,12 +425,7 @@ void cr__scope_wait_below(struct cr__scope *scope, uint32_t count, const char *r
 cr_task cr__spawn_extra(struct cr__scope *scope, cr__fn fn, const void *arg, cr__site site,
                         const struct cr__extra *extra);
 
-_Noreturn void cr__task_finish(int result);
-
 const char *cr__task_name(struct cr__task *task);
-
-/* The function's text in a site. */
-const char *cr__site_function(cr__site site);
 
 /* Wakes whoever awaits a task that has just ended, if there is anyone. */
 void cr__joiners_wake(struct cr__sched *s, struct cr__task *task);

@@ -16,7 +16,10 @@ static inline size_t rounded(size_t size)
 	return (size + 15) & ~(size_t)15;
 }
 
-const char *cr__site_function(cr__site site)
+static _Noreturn void task_finish(int result);
+
+/* The function's text in a site. */
+static const char *site_function(cr__site site)
 {
 	return site + strlen(site) + 1;
 }
@@ -24,7 +27,7 @@ const char *cr__site_function(cr__site site)
 const char *cr__task_name(struct cr__task *task)
 {
 	return task->flags & CR__TASK_NAMED ? cr__task_extra(task)->name
-	                                    : cr__site_function(task->site);
+	                                    : site_function(task->site);
 }
 
 static void name_set(struct cr__task *task, const char *name)
@@ -78,7 +81,7 @@ static inline struct cr__task *create(struct cr__sched *s, struct cr__scope *sco
 		top -= rounded(birth->copy_size);
 		arg = memcpy(top, birth->arg, birth->copy_size);
 	}
-	task->sp = cr__ctx_make(top, birth->fn, arg, cr__task_finish, cr__sched_arrive);
+	task->sp = cr__ctx_make(top, birth->fn, arg, task_finish, cr__sched_arrive);
 	task->inner = &task->node;
 	task->wait = NULL;
 	task->flags = 0;
@@ -95,7 +98,7 @@ static cr_task refuse(struct cr__sched *s, struct cr__scope *scope, cr__site sit
 {
 	cr_task handle = {error};
 
-	cr__scope_fail(s, scope, handle, cr__site_function(site), error);
+	cr__scope_fail(s, scope, handle, site_function(site), error);
 	return handle;
 }
 
@@ -192,7 +195,7 @@ static void fiber_bury(struct cr__sched *s, struct cr__task *task)
 #endif
 }
 
-_Noreturn void cr__task_finish(int result)
+static _Noreturn void task_finish(int result)
 {
 	struct cr__sched *s = cr__sched_self();
 	struct cr__task *task = s->current;
@@ -234,7 +237,7 @@ _Noreturn void cr__task_finish(int result)
 	if (__builtin_expect(result == -ECANCELED, 0))
 		scope->cancelled++;
 	else if (__builtin_expect(result < 0 && !handled, 0))
-		cr__scope_fail(s, scope, cr__task_handle(s, task), cr__site_function(task->site),
+		cr__scope_fail(s, scope, cr__task_handle(s, task), site_function(task->site),
 		               result);
 	fiber_bury(s, task);
 	cr__ended_remember(s, scope, task);
