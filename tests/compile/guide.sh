@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# ctest: timeout=300
+# Every C block of the guide and of the README compiles without a warning in strict C11, and those that
+# are marked as runnable print what the page says. See guide_blocks.py for the marks.
+. "$(dirname "$0")/common.inc"
+
+[ -e "$CORAIL_BUILD/libcorail-http.so" ] || {
+	echo "skipped: the guide uses the HTTP library, which was not built"
+	exit 77
+}
+if nm -D "$CORAIL_BUILD/libcorail.so" | grep -q -E ' U __(asan|tsan)_'; then
+	echo "skipped: a sanitizer's build"
+	exit 77
+fi
+
+cd "$CORAIL_SOURCE"
+mapfile -t pages < <(find docs/guide -name '*.md' | sort)
+python3 tests/compile/guide_blocks.py "$scratch" README.md "${pages[@]}"
+
+libraries="-L$CORAIL_BUILD -Wl,-rpath,$CORAIL_BUILD -lcorail-http -lcorail -pthread"
+compiled=0 ran=0
+for about in "$scratch"/*.about; do
+	block=${about%.about}
+	read -r place kind run <"$about"
+	if [ "$kind" = part ]; then
+		for cc in $compilers_c; do
+			# shellcheck disable=SC2086 # several words
+			$cc -std=c11 $strict -Wno-unused-function -D_DEFAULT_SOURCE -Iinclude \
+				-fsyntax-only "$block.c" || fail "$place: does not compile ($cc)"
+		done
+	else
+		for cc in $compilers_c; do
+			# shellcheck disable=SC2086 # several words
+			$cc -std=c11 $strict -O1 -Iinclude "$block.c" $libraries -o "$block" ||
+				fail "$place: does not compile ($cc)"
+		done
+	fi
+	compiled=$((compiled + 1))
+	case $run in
+	-) continue ;;
+	sim) export CORAIL_BACKEND=sim ;;
+	real) unset CORAIL_BACKEND ;;
+	*) fail "$place: run on what? $run" ;;
+	esac
+	mkdir "$block.folder"
+	(cd "$block.folder" && timeout 30 "$block") >"$block.printed" 2>&1 </dev/null || {
+		cat "$block.printed"
+		fail "$place: the program failed"
+	}
+	if [ -e "$block.expected" ]; then
+		diff -u "$block.expected" "$block.printed" || fail "$place: prints something else"
+	fi
+	ran=$((ran + 1))
+done
+[ "$compiled" -gt 5 ] && [ "$ran" -gt 3 ] || fail "only $compiled blocks found, $ran run"
+echo "$compiled blocks compiled, $ran run"
