@@ -7,9 +7,9 @@
     corail bt N         the backtrace of one task
     corail bt all       the backtrace of each
 
-Needs no debug information of the library: it reads the descriptor cr__debug_descriptor. A suspended task's
-registers lie on its stack; an unwinder shows them to gdb as the caller of the selected thread's
-innermost frame, which writes to nothing and so works on a core file too.
+Needs no debug information of the library: it reads the descriptor cr__debug_descriptor. A suspended
+task's registers lie on its stack; an unwinder shows them to gdb as the caller of the selected
+thread's innermost frame, which writes to nothing and so works on a core file too.
 """
 
 import re
@@ -25,7 +25,7 @@ WORDS = (
     "task_inner", "node_flags", "flag_cancelled", "wait_reason", "wait_fd", "architecture",
 )
 
-# A suspended context: register, at which word above its stack pointer; then the frame's size in words.
+# A suspended context: register, at which word above its stack pointer; then the frame's size.
 FRAMES = {
     1: ({"r15": 1, "r14": 2, "r13": 3, "r12": 4, "rbx": 5, "rbp": 6, "rip": 7}, 8, "rsp", "rip"),
     2: ({"x29": 0, "x30": 1, "pc": 1, "x19": 2, "x20": 3, "x21": 4, "x22": 5, "x23": 6, "x24": 7,

@@ -27,8 +27,8 @@ enum cr__opcode {
 	CR__OP_RECVMSG, /* buffer: struct msghdr * */
 	CR__OP_SENDMSG,
 	/*
-	 * buffer: struct sockaddr *, length: socklen_t *, either may be NULL; flags: SOCK_*; result: the
-	 * descriptor
+	 * buffer: struct sockaddr *, length: socklen_t *, either may be NULL; flags: SOCK_*;
+	 * result: the descriptor
 	 */
 	CR__OP_ACCEPT,
 	CR__OP_CONNECT, /* buffer: struct sockaddr *, size: its length */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: labels=noasan,notsan,noqemu */
-/* A stack that overflows: a report with the task, its spawn site and a backtrace, by every kind of guard. */
+/*
+ * A stack that overflows: a report with the task, its spawn site and a backtrace, by every kind of
+ * guard.
+ */
 
 #include "support/child.h"
 #include "support/core.h"

@@ -112,7 +112,7 @@ static bool traced(pid_t pid)
 	CHECK(status != NULL);
 	while (fgets(line, sizeof line, status))
 		if (strncmp(line, "TracerPid:", 10) == 0)
-			found = atoi(line + 10) != 0;
+			found = strtol(line + 10, NULL, 10) != 0;
 	fclose(status);
 	return found;
 }

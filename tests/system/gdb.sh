@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The gdb script: lists all tasks and prints the backtrace of each, through the switch, in a live process
-# and from a core file.
+# The gdb script: lists all tasks and prints the backtrace of each, through the switch, in a live
+# process and from a core file.
 set -u
 
 source=${CORAIL_SOURCE:?} build=${CORAIL_BUILD:?}
@@ -50,7 +50,10 @@ look() { # look FILE: what every way of looking must show
 	[ "$failures" -eq 0 ] || cat "$1"
 }
 
-debug() { gdb -q -batch -iex 'set debuginfod enabled off' -x "$source/tools/corail-gdb.py" "$@" 2>&1; }
+debug()
+{
+	gdb -q -batch -iex 'set debuginfod enabled off' -x "$source/tools/corail-gdb.py" "$@" 2>&1
+}
 
 debug -ex run -ex 'corail bt all' ./target >live.txt
 look live.txt

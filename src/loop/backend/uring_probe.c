@@ -41,11 +41,10 @@ static void explain_refusal(char *why, size_t size, const char *call)
 		         "io_uring is switched off for everybody (kernel.io_uring_disabled is 2); "
 		         "`sysctl kernel.io_uring_disabled=0` as root allows it");
 	} else if (disabled == 1) {
-		snprintf(
-			why, size,
-			"io_uring is reserved for the group %ld (kernel.io_uring_disabled is 1); join "
-			"it, or run `sysctl kernel.io_uring_disabled=0` as root",
-			number_in("/proc/sys/kernel/io_uring_group"));
+		snprintf(why, size,
+		         "io_uring is reserved for the group %ld (kernel.io_uring_disabled is 1); "
+		         "join it, or run `sysctl kernel.io_uring_disabled=0` as root",
+		         number_in("/proc/sys/kernel/io_uring_group"));
 	} else {
 		snprintf(why, size,
 		         "%s(2) is forbidden, most likely by a container's seccomp profile; allow "
@@ -60,10 +59,9 @@ static void explain_setup(char *why, size_t size, int error)
 
 	switch (error) {
 	case -ENOSYS:
-		snprintf(
-			why, size,
-			"this kernel has no io_uring: it was built without, is older than Linux 5.1, "
-			"or a sandbox hides it; Linux 6.1 or later is best");
+		snprintf(why, size,
+		         "this kernel has no io_uring: it was built without, is older than Linux "
+		         "5.1, or a sandbox hides it; Linux 6.1 or later is best");
 		break;
 	case -EPERM:
 	case -EACCES:
@@ -71,11 +69,10 @@ static void explain_setup(char *why, size_t size, int error)
 		break;
 	case -ENOMEM:
 		getrlimit(RLIMIT_MEMLOCK, &limit);
-		snprintf(
-			why, size,
-			"no memory for a ring; the limit of locked memory is %llu KiB, raise it with "
-			"`ulimit -l`",
-			(unsigned long long)limit.rlim_cur / 1024);
+		snprintf(why, size,
+		         "no memory for a ring; the limit of locked memory is %llu KiB, raise it "
+		         "with `ulimit -l`",
+		         (unsigned long long)limit.rlim_cur / 1024);
 		break;
 	case -EMFILE:
 	case -ENFILE:
