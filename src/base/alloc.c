@@ -9,21 +9,33 @@
 #include <sys/mman.h>
 
 static _Atomic uint64_t calls;
-static _Atomic uint64_t fail_at;
+static _Atomic uint64_t fail_at, fail_last;
 
 static bool must_fail(void)
 {
-	uint64_t at = atomic_load_explicit(&fail_at, memory_order_relaxed);
+	uint64_t at = atomic_load_explicit(&fail_at, memory_order_relaxed), call;
 
 	if (at == 0)
 		return false;
-	return atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1 >= at;
+	call = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
+	return call >= at && call <= atomic_load_explicit(&fail_last, memory_order_relaxed);
+}
+
+static void fail_between(uint64_t first, uint64_t last)
+{
+	atomic_store(&calls, 0);
+	atomic_store(&fail_last, last);
+	atomic_store(&fail_at, first);
 }
 
 void cr__alloc_fail_at(uint64_t nth)
 {
-	atomic_store(&calls, 0);
-	atomic_store(&fail_at, nth);
+	fail_between(nth, UINT64_MAX);
+}
+
+void cr__alloc_fail_once(uint64_t nth)
+{
+	fail_between(nth, nth);
 }
 
 uint64_t cr__alloc_count(void)

@@ -33,7 +33,10 @@ void cr__map_release(void *memory, size_t size);
  */
 void cr__alloc_fail_at(uint64_t nth);
 
-/* How many calls wanted memory since the last cr__alloc_fail_at(). */
+/* The same, but only that one call fails: who recovers from a first failure is seen to go on. */
+void cr__alloc_fail_once(uint64_t nth);
+
+/* How many calls wanted memory since the last of those. */
 uint64_t cr__alloc_count(void);
 
 #endif

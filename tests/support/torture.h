@@ -10,6 +10,7 @@
  *	late       its scope is cancelled in the next turn, after what completed in that turn
  *	reset      (sim) every simulated connection is reset
  *	memory     from the nth allocation on, there is none
+ *	once       the nth allocation fails, the others do not
  *
  * and each time it must end, by itself and soon, with every task, timer, descriptor and simulated
  * descriptor gone (and, in the sanitizers' builds, every byte). A scenario is an ordinary task
@@ -39,10 +40,12 @@ enum torture_mode {
 	TORTURE_LATE,
 	TORTURE_RESET,
 	TORTURE_MEMORY,
+	TORTURE_ONCE,
 	TORTURE_MODES,
 };
 
-static const char *const torture_mode_names[] = {"count", "cancel", "late", "reset", "memory"};
+static const char *const torture_mode_names[] = {"count", "cancel", "late",
+                                                 "reset", "memory", "once"};
 
 enum {
 	TORTURE_SEEDS = 3,
@@ -70,10 +73,16 @@ static inline void torture_victim(struct torture *t, cr_scope *scope)
 	t->victim = scope;
 }
 
+/* Whether it is memory that fails: a peer, or a task of the scenario's own, may then be missing. */
+static inline int torture_short_of_memory(const struct torture *t)
+{
+	return t->mode == TORTURE_MEMORY || t->mode == TORTURE_ONCE;
+}
+
 /* Whether it has happened: what comes now is clean-up, or life after it. */
 static inline int torture_delivered(const struct torture *t)
 {
-	return t->mode == TORTURE_MEMORY ? cr__alloc_count() >= t->point : t->delivered;
+	return torture_short_of_memory(t) ? cr__alloc_count() >= t->point : t->delivered;
 }
 
 static inline void torture_describe(const struct torture *t, const char *what)
@@ -150,6 +159,8 @@ static inline int torture_child(struct torture *t)
 {
 	if (t->mode == TORTURE_MEMORY)
 		cr__alloc_fail_at(t->point);
+	else if (t->mode == TORTURE_ONCE)
+		cr__alloc_fail_once(t->point);
 	return t->scenario(t);
 }
 
@@ -170,7 +181,7 @@ static inline int torture_main(struct torture *t)
 		cr_scope_collect(&scope);
 		t->victim = &scope;
 		/* Whoever waits for somebody who has failed may wait for ever, and rightly so. */
-		if (t->mode == TORTURE_RESET || t->mode == TORTURE_MEMORY)
+		if (t->mode == TORTURE_RESET || torture_short_of_memory(t))
 			cr_scope_timeout_set(&scope, cr_millis(TORTURE_PATIENCE_MS));
 		cr__park_hook = torture_hook;
 		task = cr_spawn(&scope, torture_child, t);
@@ -200,7 +211,7 @@ static inline int torture_once(struct torture *t)
 	r = cr_run_with(&options, torture_main, t);
 	alarm(0);
 	/* A background task that could not be started is the program's failure, too. */
-	if (t->mode != TORTURE_MEMORY || r != -ENOMEM)
+	if (!torture_short_of_memory(t) || r != -ENOMEM)
 		TORTURE_CHECK(t, r, 0);
 	TORTURE_CHECK(t, test_open_fds(), open);
 	return t->delivered;
@@ -219,7 +230,7 @@ static inline void torture_mode(struct torture *t, enum torture_mode mode)
 	}
 	if (!only && t->seed == 1)
 		printf("  %s: %ju\n", torture_mode_names[mode], (uintmax_t)runs);
-	if (!only && mode != TORTURE_RESET && mode != TORTURE_MEMORY && runs == 0)
+	if (!only && (mode == TORTURE_CANCEL || mode == TORTURE_LATE) && runs == 0)
 		FAIL("the scenario never suspended");
 }
 

@@ -127,7 +127,7 @@ static int spares_the_other(struct torture *t)
 		}
 		cr_scope_wait(&others);
 	}
-	if (t->mode != TORTURE_MEMORY)
+	if (!torture_short_of_memory(t))
 		CHECK_GT(other.result, 0);
 	settle();
 	return r;

@@ -129,7 +129,8 @@ static int stream(struct site *site)
 		return r;
 	while ((n = cr_http_body_read(response, piece, sizeof piece)) > 0)
 		total += (size_t)n;
-	if (n == 0)
+	/* A handler without memory answers 500. */
+	if (n == 0 && cr_http_response_status(response) == 200)
 		CHECK_EQ(total, 9000);
 	cr_http_response_close(response);
 	return (int)n;
@@ -174,7 +175,7 @@ static int fetch_again(struct site *site)
 	}
 	if (r == -ECANCELED)
 		r = fetch(&(struct fetch){site, "/moved"});
-	if (torture_here->mode != TORTURE_MEMORY)
+	if (!torture_short_of_memory(torture_here))
 		CHECK_EQ(r, 0);
 	return r;
 }

@@ -296,7 +296,7 @@ static int loses_no_byte(struct torture *t)
 	}
 	if (r == -ECANCELED)
 		r = read_numbers(conns[1], &next);
-	if (t->mode != TORTURE_MEMORY && t->mode != TORTURE_RESET) {
+	if (!torture_short_of_memory(t) && t->mode != TORTURE_RESET) {
 		CHECK_EQ(r, -ENODATA);
 		CHECK_EQ(next, 60);
 	}
@@ -341,7 +341,7 @@ static int loses_no_client(struct torture *t)
 			r = cr_listener_accept(service.listener, &conn);
 		if (r == 0)
 			cr_conn_close(conn);
-		if (t->mode != TORTURE_MEMORY && t->mode != TORTURE_RESET) {
+		if (!torture_short_of_memory(t) && t->mode != TORTURE_RESET) {
 			CHECK_EQ(r, 0);
 			CHECK_EQ(cr_await(client), 0);
 		}

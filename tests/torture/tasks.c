@@ -131,7 +131,7 @@ static int cleans_up_under_a_shield(struct torture *t)
 	(void)t;
 	r = cr_sleep(cr_micros(100));
 	s = cr_shield(cr_seconds(10), clean_up());
-	if (t->mode != TORTURE_MEMORY) {
+	if (!torture_short_of_memory(t)) {
 		CHECK_EQ(s, 0);
 		CHECK_EQ(cleaned, before + 1);
 	}
@@ -149,7 +149,7 @@ static int takes_children_as_they_end(struct torture *t)
 		cr_spawn(&scope, nap, &durations[i]);
 	while ((r = cr_scope_next(&scope, &task)) == 0)
 		ended++;
-	if (r == -ENOENT && t->mode != TORTURE_MEMORY)
+	if (r == -ENOENT && !torture_short_of_memory(t))
 		CHECK_EQ(ended, 4);
 	return r == -ENOENT ? 0 : r;
 }
@@ -231,10 +231,10 @@ static int lives_on_around(struct torture *t)
 			cr_spawn(&scope, nap, &durations[i]);
 		r = cr_scope_wait(&scope);
 		torture_victim(t, NULL);
-		if (t->mode != TORTURE_MEMORY)
+		if (!torture_short_of_memory(t))
 			CHECK_EQ(r, 0);
 	}
-	if (t->mode != TORTURE_MEMORY)
+	if (!torture_short_of_memory(t))
 		CHECK_EQ(cr_sleep(cr_micros(100)), 0);
 	return 0;
 }
