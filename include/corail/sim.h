@@ -5,9 +5,9 @@
 /*
  * The simulator's controls. A loop that runs on the `sim` backend (CORAIL_BACKEND=sim, or
  * cr_options) has a clock of its own, which jumps to the next deadline when every task waits; an
- * order of tasks that follows from a seed; and a network in memory, in which every address is
- * local to the loop. The same program with the same seed takes the same decisions:
- * cr_debug_trace() is the proof.
+ * order of tasks that a seed shuffles (cr_options.seed, CORAIL_SEED; without one it is first in,
+ * first out, as elsewhere); and a network in memory, in which every address is local to the loop.
+ * The same program with the same seed takes the same decisions: cr_debug_trace() is the proof.
  *
  *	cr_sim_network rough = { .latency = cr_millis(20), .jitter = cr_millis(30), .split = 1 };
  *	cr_sim_network_set(&rough);
