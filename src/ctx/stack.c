@@ -13,6 +13,8 @@ enum {
 	PAGE = 4096,
 	CARVE = 64,              /* stacks carved, guarded and touched together */
 	WARM_MAX = 4096,         /* free stacks of a class whose pages are kept */
+	COLD_AT_ONCE = 64,       /* of what is beyond that, given back at each CR__STACK_TIDY_EVERY-th return */
+	COLD_IDLE = 8,           /* ... and whenever the loop is about to wait */
 	TOUCHED_KEEP = 4 * PAGE, /* stacks that used more give it back: cr__stack_tidy() */
 };
 
@@ -231,6 +233,15 @@ static void trim_recent(struct cr__stack_class *c)
 		give_pages_back(&c->free[i], false);
 }
 
+/* Gives up to `count` of the coldest stacks' pages back. Returns whether there are more. */
+static bool give_cold_back(struct cr__stack_class *c, size_t count)
+{
+	/* One more than is kept: the caller may still run on the last. */
+	for (; count > 0 && c->count - c->cold > WARM_MAX + 1; count--)
+		give_pages_back(&c->free[c->cold++], true);
+	return c->count - c->cold > WARM_MAX + 1;
+}
+
 void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack)
 {
 	struct cr__stack_class *c = &pool->class[stack->class];
@@ -240,6 +251,14 @@ void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack)
 		pool->high_water = touched;
 	if (touched > TOUCHED_KEEP)
 		trim_recent(c);
-	while (c->count - c->cold > WARM_MAX + 1)
-		give_pages_back(&c->free[c->cold++], true);
+	give_cold_back(c, COLD_AT_ONCE);
+}
+
+bool cr__stack_pool_rest(struct cr__stack_pool *pool)
+{
+	bool more = false;
+
+	for (unsigned i = 0; i < CR__STACK_CLASS_COUNT; i++)
+		more |= give_cold_back(&pool->class[i], COLD_IDLE);
+	return more;
 }

@@ -13,6 +13,7 @@
 #include "ctx/guard.h"
 #include "ctx/sanitize.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -86,6 +87,13 @@ static inline int cr__stack_take(struct cr__stack_pool *pool, unsigned class,
 void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack);
 
 enum { CR__STACK_TIDY_EVERY = 1024 };
+
+/*
+ * For a loop that has nothing to do: gives the pages of a few cold stacks back. A burst of tasks that end
+ * does not stop for it: returning a page costs as much as all else that a task's end does. Returns
+ * whether there are more.
+ */
+bool cr__stack_pool_rest(struct cr__stack_pool *pool);
 
 /* Returns a stack; it may be the one that the caller still runs on, until it switches away. */
 static inline void cr__stack_give(struct cr__stack_pool *pool, const struct cr__stack *stack)
