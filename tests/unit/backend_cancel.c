@@ -311,10 +311,45 @@ static void forget(void)
 }
 
 /*
+ * The owner of a descriptor closes it right after a cancelled poll, and the number comes back at
+ * once: the old operation still ends, and the new descriptor is free.
+ */
+static void forget_while_a_poll_ends(void)
+{
+	char buffer[8];
+	struct cr__op polled, op;
+	int fds[2], again[2];
+	bool ended;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	polled = op_of(CR__OP_POLL, fds[0], NULL, 0);
+	polled.flags = POLLIN;
+	wait_begin(&polled);
+	ended = cr__op_cancel(&loop, &polled);
+	cr__fd_forget(&loop, fds[0]);
+	close(fds[0]);
+	close_fd(fds[1]);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, again), 0);
+	CHECK_EQ(again[0], fds[0]);
+	op = op_of(CR__OP_RECV, again[0], buffer, sizeof buffer);
+	CHECK_EQ(cr__op_start(&loop, &op), 0);
+	if (!ended)
+		CHECK_EQ(finish(&polled), -ECANCELED);
+	CHECK_EQ(cr__fd_busy(&loop, again[0]), 1);
+	CHECK_EQ(run(CR__OP_SEND, again[1], "abc", 3), 3);
+	CHECK_EQ(finish(&op), 3);
+	close_fd(again[0]);
+	close_fd(again[1]);
+}
+
+/*
  * A loop that ends with everything in flight: no done(), and the kernel has let go of the memory.
+ * What arrives afterwards is taken by nobody.
  */
 static void close_the_loop(void)
 {
+	static char late[65536];
+
 	for (size_t b = 0; backend_at(b); b++) {
 		struct cr__op *ops = calloc(WAITING_CODES, sizeof *ops);
 		int fds[WAITING_CODES], others[WAITING_CODES], open_before = test_open_fds();
@@ -331,9 +366,12 @@ static void close_the_loop(void)
 		memset(ops, 0xee, WAITING_CODES * sizeof *ops);
 		free(ops);
 		for (size_t i = 0; i < WAITING_CODES; i++) {
-			close(fds[i]);
-			if (others[i] >= 0)
+			if (others[i] >= 0) {
+				CHECK_EQ(send(others[i], "late", 4, 0), 4);
+				CHECK_EQ(recv(fds[i], late, sizeof late, MSG_DONTWAIT), 4);
 				close(others[i]);
+			}
+			close(fds[i]);
 		}
 		CHECK_EQ(test_open_fds(), open_before);
 	}
@@ -352,6 +390,7 @@ static void all(void)
 	EACH(numbers_are_reused);
 	EACH(numbers_are_reused_by_others);
 	EACH(forget);
+	EACH(forget_while_a_poll_ends);
 	RUN(close_the_loop);
 }
 

@@ -240,7 +240,7 @@ static void operations_from_done(void)
 	close_fd(fds[1]);
 }
 
-int main(void)
+static void all(void)
 {
 	EACH(waits_are_never_short);
 	EACH(waits_beside_operations);
@@ -250,5 +250,19 @@ int main(void)
 	EACH(operations_from_done);
 	EACH(many_at_once);
 	EACH(many_complete_unseen);
+}
+
+/* Without epoll_pwait2(2), waits are in milliseconds, rounded up. */
+static void all_on_an_old_kernel(void)
+{
+	forbid(SYS_epoll_pwait2, 0, ENOSYS);
+	old_kernel = true;
+	all();
+}
+
+int main(void)
+{
+	apart(all_on_an_old_kernel);
+	all();
 	return test_done();
 }
