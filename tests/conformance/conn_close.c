@@ -29,7 +29,7 @@ static int user_read_exactly(struct user *u)
 
 static int user_write(struct user *u)
 {
-	static char data[8 * 1024 * 1024];
+	static char data[16 * 1024 * 1024];
 
 	u->result = cr_conn_write(u->conn, data, sizeof data);
 	return 0;

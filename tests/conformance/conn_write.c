@@ -2,7 +2,7 @@
 /* Writing: whole, with backpressure, and nothing lost by a close. */
 #include "in_task.h"
 
-enum { BIG = 5 * 1024 * 1024 };
+enum { BIG = 16 * 1024 * 1024 }; /* more than any kernel buffers */
 
 static char *pattern(size_t size)
 {
