@@ -43,8 +43,8 @@ func runEcho() {
 	}
 }
 
-// A page into memory, as the manual of net/http has it. With `keep`, into memory that is used again:
-// faster, but not what one writes.
+// A page into memory, as the manual of net/http has it. With `keep`, into memory that is used
+// again: faster, but not what one writes.
 func fetch(client *http.Client, url string, keep *bytes.Buffer, size int) {
 	var length int
 
