@@ -136,22 +136,6 @@ WITH_SERVER(silent)
 	return 0;
 }
 
-/* A deadline is a scope's; the query ends with the last who waits for it, and is not repeated. */
-WITH_SERVER(deadline)
-{
-	cr_dns_address found[MANY];
-
-	CHECK_EQ(cr_dns_retry_set(cr_millis(300), 10), 0);
-	CHECK_EQ(cr_timeout(cr_millis(20), cr_dns_lookup("mute.test", AF_INET, found, MANY)),
-	         -ETIMEDOUT);
-	CHECK_EQ(server->asked, 1);
-	CHECK_EQ(cr_sleep(cr_millis(500)), 0);
-	CHECK_EQ(server->asked, 1);
-	/* The resolver is whole. */
-	CHECK_EQ(cr_dns_lookup("www.test", AF_INET, found, MANY), 1);
-	return 0;
-}
-
 struct asker {
 	const char *name;
 	int result;
@@ -169,6 +153,39 @@ static void asked_wait(const struct dns_server *server, int count)
 {
 	while (server->asked < count)
 		CHECK_EQ(cr_sleep(cr_millis(1)), 0);
+}
+
+/* A deadline is a scope's. */
+WITH_SERVER(deadline)
+{
+	cr_dns_address found[MANY];
+
+	(void)server;
+	CHECK_EQ(cr_timeout(cr_millis(20), cr_dns_lookup("mute.test", AF_INET, found, MANY)),
+	         -ETIMEDOUT);
+	/* The resolver is whole. */
+	CHECK_EQ(cr_dns_lookup("www.test", AF_INET, found, MANY), 1);
+	return 0;
+}
+
+/* The query ends with the last who waits for it, and is not repeated. */
+WITH_SERVER(given_up)
+{
+	struct asker mute = {"mute.test", 0};
+	int asked;
+
+	CHECK_EQ(cr_dns_retry_set(cr_millis(300), 10), 0);
+	{
+		CORAIL_SCOPE(scope);
+		cr_spawn(&scope, ask, &mute);
+		asked_wait(server, 1);
+		cr_scope_cancel(&scope);
+	}
+	CHECK_EQ(mute.result, -ECANCELED);
+	asked = server->asked;
+	CHECK_EQ(cr_sleep(cr_millis(700)), 0);
+	CHECK_EQ(server->asked, asked);
+	return 0;
 }
 
 /*
@@ -283,6 +300,7 @@ int main(void)
 	RUN_TASK(malformed);
 	RUN_TASK(silent);
 	RUN_TASK(deadline);
+	RUN_TASK(given_up);
 	RUN_TASK(single_flight);
 	RUN_TASK(together);
 	RUN_TASK(settings_change);
