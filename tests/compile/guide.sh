@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # ctest: timeout=300
-# Every C block of the guide and of the README compiles without a warning in strict C11, and those that
-# are marked as runnable print what the page says. See guide_blocks.py for the marks.
+# Every C block of the guide and of the README compiles without a warning in strict C11, and those
+# that are marked as runnable print what the page says. See guide_blocks.py for the marks.
 . "$(dirname "$0")/common.inc"
 
 [ -e "$CORAIL_BUILD/libcorail-http.so" ] || {
