@@ -123,21 +123,34 @@ foreach(folder conformance torture)
   endforeach()
 endforeach()
 
-# The unit tests again under Valgrind, which knows our stacks by its client requests.
+# The unit tests again under Valgrind, and some that switch stacks: the library tells it of each.
 find_program(VALGRIND valgrind)
+set(valgrind_command ${VALGRIND} --quiet --error-exitcode=1 --leak-check=full --fair-sched=yes
+  --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect)
+
+# corail_valgrind(source target): the test valgrind.NAME.
+function(corail_valgrind source target)
+  get_filename_component(name ${source} NAME_WE)
+  file(STRINGS ${source} excluded REGEX "ctest: .*novalgrind" LIMIT_COUNT 1)
+  if(excluded)
+    return()
+  endif()
+  corail_test(valgrind.${name} ${source} valgrind ${valgrind_command} $<TARGET_FILE:${target}>)
+  set_tests_properties(valgrind.${name} PROPERTIES TIMEOUT 600 LABELS valgrind)
+  corail_test_environment(valgrind.${name} ${ARGN})
+endfunction()
+
 if(VALGRIND AND NOT CORAIL_SANITIZE AND NOT CMAKE_CROSSCOMPILING)
   corail_test_sources(sources unit)
   foreach(source IN LISTS sources)
     get_filename_component(name ${source} NAME_WE)
-    file(STRINGS ${source} excluded REGEX "ctest: .*novalgrind" LIMIT_COUNT 1)
-    if(excluded)
-      continue()
-    endif()
-    corail_test(valgrind.${name} ${source} valgrind ${VALGRIND} --quiet --error-exitcode=1
-      --leak-check=full --show-leak-kinds=definite,indirect
-      --errors-for-leak-kinds=definite,indirect
-      --fair-sched=yes $<TARGET_FILE:unit_${name}>)
-    set_tests_properties(valgrind.${name} PROPERTIES TIMEOUT 300 LABELS valgrind)
+    corail_valgrind(${source} unit_${name})
+  endforeach()
+  corail_glob(sources tests/conformance/scope_*.c tests/conformance/cancel_*.c
+    tests/conformance/conn_read.c tests/conformance/event.c)
+  foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    corail_valgrind(${source} conformance_${name} CORAIL_BACKEND=sim)
   endforeach()
 endif()
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: labels=novalgrind */
+/* Only the scheduler tells Valgrind of stacks; here there is none. */
 /* The context switch by itself: where a context starts, what a switch keeps, how it ends. */
 
 #include "support/test.h"
