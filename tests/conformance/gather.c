@@ -287,11 +287,13 @@ TEST(ten_thousand_elements)
 {
 	static int numbers[10000], statuses[10000];
 
-	for (int i = 0; i < 10000; i++)
-		numbers[i] = i;
-	CHECK_EQ(cr_gather_collect(give_number, numbers, 10000, statuses), 0);
-	CHECK_MEM(statuses, numbers, sizeof numbers);
-	CHECK_EQ(cr_gather_limit(give_number, numbers, 10000, 7), 0);
+	size_t count = (size_t)core_many(10000);
+
+	for (size_t i = 0; i < count; i++)
+		numbers[i] = (int)i;
+	CHECK_EQ(cr_gather_collect(give_number, numbers, count, statuses), 0);
+	CHECK_MEM(statuses, numbers, count * sizeof *numbers);
+	CHECK_EQ(cr_gather_limit(give_number, numbers, count, 7), 0);
 	return 0;
 }
 

@@ -31,7 +31,7 @@ static void spawn_restless(cr_scope *scope, int count, bool *stop)
 
 TEST(a_timer_fires_beside_tasks_that_always_yield)
 {
-	for (int count = 1; count <= 1000; count *= 10) {
+	for (int count = 1; count <= core_many(1000); count *= 10) {
 		cr_nsec start = cr_now();
 		bool stop = false;
 

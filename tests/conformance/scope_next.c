@@ -131,7 +131,7 @@ TEST(many_results_that_others_read)
 
 	CORAIL_SCOPE(other);
 	CORAIL_SCOPE(scope);
-	for (int i = 0; i < MANY; i++) {
+	for (int i = 0; i < core_many(MANY); i++) {
 		naps[i] = (struct nap){cr_micros(i), 7, 0};
 		readers[i].task = cr_spawn(&scope, nap, &naps[i]);
 		cr_spawn(&other, await_it, &readers[i]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ctest: timeout=120 */
+/* ctest: timeout=120 labels=notsan */
 /* Many tasks: a hundred thousand at once, generations of short ones, limits, no memory. */
 
 #include "support/core.h"

@@ -10,6 +10,8 @@
 
 #include "test.h"
 
+#include "ctx/sanitize.h"
+
 #include <corail/loop.h>
 #include <corail/task.h>
 
@@ -72,6 +74,12 @@ __attribute__((unused)) static bool on_sim(void)
 	const char *backend = cr_loop_backend();
 
 	return backend && strcmp(backend, "sim") == 0;
+}
+
+/* How many tasks to make where many are wanted: for ThreadSanitizer each is half a megabyte. */
+static inline int core_many(int count)
+{
+	return CR__TSAN ? count / 20 + 1 : count;
 }
 
 /*

@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 enum { STRIDE = 65536, COUNT = 100 };
 
@@ -163,7 +164,8 @@ static void the_budget_of_mappings_is_kept(void)
 static void a_refusal_falls_to_the_next_way(void)
 {
 	begin(2);
-	if (cr__guard_choose() == CR__GUARD_MADVISE && mlock(memory, 2 * STRIDE) == 0) {
+	if (cr__guard_choose() == CR__GUARD_MADVISE &&
+	    syscall(SYS_mlock, memory, 2 * STRIDE) == 0) {
 		CHECK_EQ(cr__guard_install(CR__GUARD_MADVISE, memory, STRIDE, 2),
 		         CR__GUARD_MPROTECT);
 		check_guarded(2);
