@@ -31,56 +31,45 @@
 cr__ctx_switch:
 	.cfi_startproc
 	endbr64
-	pushq	%rbp
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %rbp, 0
-	pushq	%rbx
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %rbx, 0
-	pushq	%r12
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r12, 0
-	pushq	%r13
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r13, 0
-	pushq	%r14
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r14, 0
-	pushq	%r15
-	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset %r15, 0
+	/* Below the stack pointer, in the red zone (section 3.2.2): no handler writes there. */
 	movl	(%rcx), %r8d
-	pushq	%r8
-	.cfi_adjust_cfa_offset 8
-	movq	%rsp, (%rdi)
-	/* From here on the frame is the other context's: same layout, same rules for it. */
-	movq	%rsi, %rsp
+	movq	%rbp, -8(%rsp)
+	.cfi_offset %rbp, -16
+	movq	%rbx, -16(%rsp)
+	.cfi_offset %rbx, -24
+	movq	%r12, -24(%rsp)
+	.cfi_offset %r12, -32
+	movq	%r13, -32(%rsp)
+	.cfi_offset %r13, -40
+	movq	%r14, -40(%rsp)
+	.cfi_offset %r14, -48
+	movq	%r15, -48(%rsp)
+	.cfi_offset %r15, -56
+	movq	%r8, -56(%rsp)
+	leaq	-56(%rsp), %rax
+	movq	%rax, (%rdi)
+	/* From here on the frame is the other context's, at rsi: the same places, seen from its end. */
+	.cfi_def_cfa %rsi, 64
+	movl	0(%rsi), %r8d
 	movl	%edx, %eax
-	popq	%r8
-	.cfi_adjust_cfa_offset -8
 	movl	%r8d, (%rcx)
-	popq	%r15
-	.cfi_adjust_cfa_offset -8
-	.cfi_same_value %r15
-	popq	%r14
-	.cfi_adjust_cfa_offset -8
-	.cfi_same_value %r14
-	popq	%r13
-	.cfi_adjust_cfa_offset -8
-	.cfi_same_value %r13
-	popq	%r12
-	.cfi_adjust_cfa_offset -8
-	.cfi_same_value %r12
-	popq	%rbx
-	.cfi_adjust_cfa_offset -8
-	.cfi_same_value %rbx
-	popq	%rbp
-	.cfi_adjust_cfa_offset -8
+	movq	48(%rsi), %rbp
 	.cfi_same_value %rbp
-	popq	%rcx
-	.cfi_adjust_cfa_offset -8
-	.cfi_register %rip, %rcx
-	notrack jmp *%rcx
+	movq	40(%rsi), %rbx
+	.cfi_same_value %rbx
+	movq	32(%rsi), %r12
+	.cfi_same_value %r12
+	movq	24(%rsi), %r13
+	.cfi_same_value %r13
+	movq	16(%rsi), %r14
+	.cfi_same_value %r14
+	movq	8(%rsi), %r15
+	.cfi_same_value %r15
+	movq	56(%rsi), %rdx
+	leaq	64(%rsi), %rsp
+	.cfi_def_cfa %rsp, 0
+	.cfi_register %rip, %rdx
+	notrack jmp *%rdx
 	.cfi_endproc
 	.size	cr__ctx_switch, . - cr__ctx_switch
 
@@ -95,41 +84,33 @@ cr__ctx_switch:
 cr__ctx_jump:
 	.cfi_startproc
 	endbr64
-	movq	%rdi, %rsp
-	movl	%esi, %eax
-	.cfi_def_cfa %rsp, 64
-	.cfi_offset %rip, -8
+	.cfi_def_cfa %rdi, 64
 	.cfi_offset %rbp, -16
 	.cfi_offset %rbx, -24
 	.cfi_offset %r12, -32
 	.cfi_offset %r13, -40
 	.cfi_offset %r14, -48
 	.cfi_offset %r15, -56
-	popq	%r8
-	.cfi_adjust_cfa_offset -8
+	movl	0(%rdi), %r8d
+	movl	%esi, %eax
 	movl	%r8d, (%rdx)
-	popq	%r15
-	.cfi_adjust_cfa_offset -8
-	.cfi_same_value %r15
-	popq	%r14
-	.cfi_adjust_cfa_offset -8
-	.cfi_same_value %r14
-	popq	%r13
-	.cfi_adjust_cfa_offset -8
-	.cfi_same_value %r13
-	popq	%r12
-	.cfi_adjust_cfa_offset -8
-	.cfi_same_value %r12
-	popq	%rbx
-	.cfi_adjust_cfa_offset -8
-	.cfi_same_value %rbx
-	popq	%rbp
-	.cfi_adjust_cfa_offset -8
+	movq	48(%rdi), %rbp
 	.cfi_same_value %rbp
-	popq	%rcx
-	.cfi_adjust_cfa_offset -8
-	.cfi_register %rip, %rcx
-	notrack jmp *%rcx
+	movq	40(%rdi), %rbx
+	.cfi_same_value %rbx
+	movq	32(%rdi), %r12
+	.cfi_same_value %r12
+	movq	24(%rdi), %r13
+	.cfi_same_value %r13
+	movq	16(%rdi), %r14
+	.cfi_same_value %r14
+	movq	8(%rdi), %r15
+	.cfi_same_value %r15
+	movq	56(%rdi), %rdx
+	leaq	64(%rdi), %rsp
+	.cfi_def_cfa %rsp, 0
+	.cfi_register %rip, %rdx
+	notrack jmp *%rdx
 	.cfi_endproc
 	.size	cr__ctx_jump, . - cr__ctx_jump
 

@@ -184,7 +184,6 @@ struct cr__sched {
 	void *dead_fiber; /* of the task that ended last: it cannot destroy its own */
 #endif
 	uint64_t spawned, alive;
-	cr_nsec polled_at;
 	void *alternate_stack; /* for signal handlers; NULL: the program has its own */
 };
 

@@ -132,7 +132,9 @@ static int sleep_ten(struct timed *t)
 static int cancel_at_ten(struct timed *t)
 {
 	CHECK_EQ(cr_sleep(cr_millis(10)), 0);
-	cr_scope_cancel(t->scope);
+	/* Where time is real, the other may have woken a turn earlier, and the scope be left. */
+	if (t->scope)
+		cr_scope_cancel(t->scope);
 	return 0;
 }
 
@@ -148,6 +150,7 @@ TEST(a_sleep_that_is_over_returns_zero)
 		cr_spawn(&scope, sleep_ten, &t);
 		cr_spawn(&outer, cancel_at_ten, &t);
 		CHECK_EQ(cr_scope_wait(&scope), 0);
+		t.scope = NULL;
 	}
 	if (on_sim())
 		CHECK_EQ(t.slept, 0);
