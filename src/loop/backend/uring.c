@@ -27,7 +27,7 @@
  * while the program computes. Both have a way out when they are full, so this only decides how
  * often it is taken.
  */
-enum { SUBMISSION_ENTRIES = 1024, COMPLETION_ENTRIES = 8192 };
+enum { SUBMISSION_ENTRIES = 256, COMPLETION_ENTRIES = 4096 };
 
 /*
  * A ring's memory may come back at the address of another thread's that has ended: the kernel
