@@ -128,6 +128,7 @@ ssize_t cr_fd_sendmsg(int fd, const struct msghdr *message, int flags)
 	return cr__io_run(&io, __func__, "sendmsg");
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes there */
 int cr_fd_accept(int fd, struct sockaddr *addr, socklen_t *length, int flags)
 {
 	struct cr__io io = {.op = {.code = CR__OP_ACCEPT,

@@ -287,13 +287,13 @@ int cr_conn_nodelay_set(cr_conn *conn, int on)
 
 int cr_conn_keepalive_set(cr_conn *conn, cr_nsec idle)
 {
-	enum { PROBES = 4, IDLE_MAX = 32767 };
+	enum { PROBES = 4, IDLE_MAX = 32767, SECOND = 1000000000 };
 	int wait = IDLE_MAX, r;
 
 	if (idle <= 0)
 		return option_set(conn, SOL_SOCKET, SO_KEEPALIVE, 0);
 	if (idle < cr_seconds(IDLE_MAX))
-		wait = (int)((idle + cr_seconds(1) - 1) / cr_seconds(1));
+		wait = (int)((idle + SECOND - 1) / SECOND);
 	r = option_set(conn, IPPROTO_TCP, TCP_KEEPIDLE, wait);
 	if (r == 0)
 		r = option_set(conn, IPPROTO_TCP, TCP_KEEPINTVL, wait < PROBES ? 1 : wait / PROBES);

@@ -53,7 +53,7 @@ static int write_all(cr_conn *conn, struct iovec *vector, int count)
 			vector++;
 			count--;
 		}
-		if (n > 0) {
+		if (n > 0 && count > 0) {
 			vector->iov_base = (char *)vector->iov_base + n;
 			vector->iov_len -= (size_t)n;
 		}

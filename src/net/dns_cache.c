@@ -9,6 +9,8 @@
 /* RFC 2308 section 5 lets "no such name" be remembered; c-ares does not tell for how long. */
 enum { TTL_MAX = 24 * 60 * 60, TTL_NEGATIVE = 5 };
 
+enum { SECOND = 1000000000 };
+
 struct entry {
 	struct cr__list bucket, recent;
 	cr_nsec expires;
@@ -82,7 +84,7 @@ int cr__dns_cache_get(struct cr__dns_cache *cache, const char *name, int family,
 	cr__list_push_front(&cache->recent, &entry->recent);
 	if (entry->status < 0)
 		return entry->status;
-	ttl = (uint32_t)((entry->expires - now) / cr_seconds(1));
+	ttl = (uint32_t)((entry->expires - now) / SECOND);
 	n = (size_t)entry->status < count ? (size_t)entry->status : count;
 	for (size_t i = 0; i < n; i++)
 		addresses[i] = (cr_dns_address){entry->addresses[i].addr, ttl};

@@ -44,23 +44,22 @@ static void table_destroy(void *object)
 	cr__free(table);
 }
 
-static int table_get(struct cr__loop *loop, struct table **ret_table)
+/* The loop's table, or NULL without memory. */
+static struct table *table_get(struct cr__loop *loop)
 {
 	struct table *table = cr__loop_attached(loop, &table_key);
-	int r = 0;
 
-	if (!table) {
-		table = cr__alloc(sizeof *table);
-		if (!table)
-			return -ENOMEM;
-		cr__list_init(&table->hosts);
-		r = cr__loop_attach(loop, &table_key, table, table_destroy);
-		if (r < 0)
-			cr__free(table);
+	if (table)
+		return table;
+	table = cr__alloc(sizeof *table);
+	if (!table)
+		return NULL;
+	cr__list_init(&table->hosts);
+	if (cr__loop_attach(loop, &table_key, table, table_destroy) < 0) {
+		cr__free(table);
+		return NULL;
 	}
-	if (r == 0)
-		*ret_table = table;
-	return r;
+	return table;
 }
 
 static struct host *host_find(const struct table *table, const char *name)
@@ -201,17 +200,18 @@ int cr_dns_host_set(const char *host, const char *addresses)
 {
 	struct cr__loop *loop = cr__loop_self();
 	struct host *old, *entry = NULL;
-	struct table *table = NULL;
+	struct table *table;
 	char name[CR__HOST_SIZE];
 	int r;
 
 	if (!loop)
 		return -ESRCH;
 	r = name_normalize(host, name);
-	if (r == 0)
-		r = table_get(loop, &table);
 	if (r < 0)
 		return r;
+	table = table_get(loop);
+	if (!table)
+		return -ENOMEM;
 	if (addresses) {
 		entry = cr__alloc(sizeof *entry + strlen(name) + 1);
 		if (!entry)
