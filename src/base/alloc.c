@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 static _Atomic uint64_t calls;
 static _Atomic uint64_t fail_at, fail_last;
@@ -83,6 +84,15 @@ void *cr__map_reserve(size_t size)
 		return NULL;
 	memory = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	return memory == MAP_FAILED ? NULL : memory;
+}
+
+size_t cr__map_share(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return SIZE_MAX;
+	return (size_t)limit.rlim_cur / 8;
 }
 
 int cr__map_commit(void *memory, size_t size)

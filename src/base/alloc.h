@@ -22,6 +22,12 @@ char *cr__alloc_text(const char *text);
 /* Address space: anonymous pages, neither readable nor writable yet. NULL when refused. */
 void *cr__map_reserve(size_t size);
 
+/*
+ * The most that one structure should reserve: an eighth of the address space where that is limited
+ * (RLIMIT_AS), so that something is left for the others and for stacks. Else no limit.
+ */
+size_t cr__map_share(void);
+
 /* Makes reserved pages usable. Returns 0, or -ENOMEM. */
 int cr__map_commit(void *memory, size_t size);
 

@@ -29,6 +29,8 @@ int cr__timers_init(struct cr__timers *t, uint32_t count_max)
 	void *heap, *position, *timer;
 
 	memset(t, 0, sizeof *t);
+	while (count_max > COMMIT_STEP && heap_bytes(count_max) > cr__map_share())
+		count_max /= 2;
 	t->capacity = (count_max + COMMIT_STEP) / COMMIT_STEP * COMMIT_STEP;
 	heap = cr__map_reserve(heap_bytes(t->capacity));
 	position = cr__map_reserve((size_t)t->capacity * sizeof *t->position);

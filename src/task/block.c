@@ -19,11 +19,9 @@ int cr__blocks_init(struct cr__sched *s, size_t count_max)
 		count_max = COUNT_MAX - 1;
 	s->block_limit = (uint32_t)count_max;
 	s->block_max = COUNT_MAX;
-	s->blocks = cr__map_reserve((size_t)s->block_max * sizeof *s->blocks);
-	while (!s->blocks && s->block_max > COMMIT_STEP) {
+	while (s->block_max > COMMIT_STEP && s->block_max * sizeof *s->blocks > cr__map_share())
 		s->block_max /= 2;
-		s->blocks = cr__map_reserve((size_t)s->block_max * sizeof *s->blocks);
-	}
+	s->blocks = cr__map_reserve((size_t)s->block_max * sizeof *s->blocks);
 	s->block_top = 0;
 	s->block_committed = 0;
 	s->free = NULL;
