@@ -7,6 +7,7 @@
 #include "loop/attach.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,18 +29,22 @@ static const cr_nsec quantum_short = 20000, quantum_long = 100000;
 /* SIGINT goes to the loop of the main thread; the handler may only count and wake. */
 static _Atomic(struct cr__sched *) sigint_sched;
 static _Atomic unsigned sigint_count;
+static _Atomic unsigned sigint_handlers; /* that run now, on whatever thread */
 
 static void on_sigint(int number)
 {
-	struct cr__sched *s = atomic_load(&sigint_sched);
+	struct cr__sched *s;
 	int saved = errno;
 
+	atomic_fetch_add(&sigint_handlers, 1);
+	s = atomic_load(&sigint_sched);
 	if (atomic_fetch_add(&sigint_count, 1) > 0) {
 		signal(number, SIG_DFL);
 		raise(number); /* blocked while the handler runs: it ends the process on return */
 	} else if (s) {
 		s->loop.backend->wake(&s->loop);
 	}
+	atomic_fetch_sub(&sigint_handlers, 1);
 	errno = saved;
 }
 
@@ -65,36 +70,34 @@ static void sigint_give_back(const struct sigaction *old)
 {
 	sigaction(SIGINT, old, NULL);
 	atomic_store(&sigint_sched, NULL);
+	/* One may still be in the middle of waking us, on another thread. */
+	while (atomic_load(&sigint_handlers))
+		sched_yield();
 }
 
-/*
- * Runs a batch: what is runnable now, or the quantum if that is more. Only a batch that used its quantum up
- * says anything about it: the others ended because all tasks wait.
- */
-static void batch(struct cr__sched *s)
+/* How long the next batch may be. */
+static int32_t quantum_next(struct cr__sched *s)
 {
 	int32_t runnable = (int32_t)(s->tail - s->head);
-	cr_nsec began, took;
+	cr_nsec now, took;
 
 	if (s->loop.backend->shuffle) {
 		cr__sched_shuffle(s);
-		cr__sched_batch(s, runnable);
-		return;
+		return runnable;
 	}
-	/* Callbacks wait for the next turn: what is runnable now, and no more, comes before them. */
-	if (runnable > s->quantum || s->loop.posts_head) {
-		cr__sched_batch(s, runnable);
-		return;
-	}
-	began = cr__loop_now(&s->loop);
-	cr__sched_batch(s, s->quantum);
-	if (s->loop.left > 0)
-		return;
-	took = cr__loop_now(&s->loop) - began;
+	now = cr__loop_now(&s->loop);
+	took = now - s->polled_at;
+	s->polled_at = now;
 	if (took > quantum_long && s->quantum > 1)
 		s->quantum /= 2;
 	else if (took < quantum_short && s->quantum < QUANTUM_MAX)
 		s->quantum *= 2;
+	/*
+	 * Callbacks that others queued run in the following turn, which begins when all had theirs.
+	 */
+	if (s->loop.posts_head && runnable < s->quantum)
+		return runnable;
+	return s->quantum;
 }
 
 /* Turns the loop until a scope is empty, or `late` is set. `main_task` is what SIGINT cancels. */
@@ -112,7 +115,7 @@ static void drive(struct cr__sched *s, const struct cr__scope *scope, const bool
 			cr_task_cancel(main_task);
 		if (cr__queue_empty(s))
 			continue;
-		batch(s);
+		cr__sched_batch(s, quantum_next(s));
 	}
 }
 
