@@ -40,7 +40,8 @@ CORAIL_API int cr_loop_post(void (*fn)(void *arg), void *arg);
 
 /*
  * The same from any thread, to any loop. Posts of one thread run in their order. Wakes the loop if
- * it sleeps. Returns 0; -ENOMEM; -ESRCH when that loop has ended: then fn will not be called.
+ * it sleeps. Returns 0; -ENOMEM; -ESRCH when that loop has ended. Then fn will not be called; nor
+ * will one that was accepted just before its loop ended: whoever owns `arg` must not rely on it.
  */
 CORAIL_API int cr_loop_post_threadsafe(cr_loop loop, void (*fn)(void *arg), void *arg);
 
