@@ -23,18 +23,15 @@ compiled=0 ran=0
 for about in "$scratch"/*.about; do
 	block=${about%.about}
 	read -r place kind run <"$about"
-	if [ "$kind" = part ]; then
-		for cc in $compilers_c; do
-			# shellcheck disable=SC2086 # several words
-			$cc -std=c11 $strict -Wno-unused-function -D_DEFAULT_SOURCE -Iinclude \
-				-fsyntax-only "$block.c" || fail "$place: does not compile ($cc)"
-		done
-	else
-		for cc in $compilers_c; do
-			# shellcheck disable=SC2086 # several words
-			$cc -std=c11 $strict -O1 -Iinclude "$block.c" $libraries -o "$block" ||
-				fail "$place: does not compile ($cc)"
-		done
+	for cc in $compilers_c; do
+		# shellcheck disable=SC2086 # several words
+		$cc -std=c11 $strict -Wno-unused-function -Iinclude -fsyntax-only "$block.c" ||
+			fail "$place: does not compile ($cc)"
+	done
+	if [ "$kind" = program ]; then
+		# shellcheck disable=SC2086
+		${CC:-cc} -std=c11 $strict -O1 -Iinclude "$block.c" $libraries -o "$block" ||
+			fail "$place: does not compile"
 	fi
 	compiled=$((compiled + 1))
 	case $run in
