@@ -75,29 +75,34 @@ static void sigint_give_back(const struct sigaction *old)
 		sched_yield();
 }
 
-/* How long the next batch may be. */
-static int32_t quantum_next(struct cr__sched *s)
+/*
+ * Runs a batch: what is runnable now, or the quantum if that is more. Only a batch that used its quantum up
+ * says anything about it: the others ended because all tasks wait.
+ */
+static void batch(struct cr__sched *s)
 {
 	int32_t runnable = (int32_t)(s->tail - s->head);
-	cr_nsec now, took;
+	cr_nsec began, took;
 
 	if (s->loop.backend->shuffle) {
 		cr__sched_shuffle(s);
-		return runnable;
+		cr__sched_batch(s, runnable);
+		return;
 	}
-	now = cr__loop_now(&s->loop);
-	took = now - s->polled_at;
-	s->polled_at = now;
+	/* Callbacks wait for the next turn: what is runnable now, and no more, comes before them. */
+	if (runnable > s->quantum || s->loop.posts_head) {
+		cr__sched_batch(s, runnable);
+		return;
+	}
+	began = cr__loop_now(&s->loop);
+	cr__sched_batch(s, s->quantum);
+	if (s->loop.left > 0)
+		return;
+	took = cr__loop_now(&s->loop) - began;
 	if (took > quantum_long && s->quantum > 1)
 		s->quantum /= 2;
 	else if (took < quantum_short && s->quantum < QUANTUM_MAX)
 		s->quantum *= 2;
-	/*
-	 * Callbacks that others queued run in the following turn, which begins when all had theirs.
-	 */
-	if (s->loop.posts_head && runnable < s->quantum)
-		return runnable;
-	return s->quantum;
 }
 
 /* Turns the loop until a scope is empty, or `late` is set. `main_task` is what SIGINT cancels. */
@@ -115,7 +120,7 @@ static void drive(struct cr__sched *s, const struct cr__scope *scope, const bool
 			cr_task_cancel(main_task);
 		if (cr__queue_empty(s))
 			continue;
-		cr__sched_batch(s, quantum_next(s));
+		batch(s);
 	}
 }
 
