@@ -380,19 +380,21 @@ int cr__http_driver(cr_http *http)
 	int r = 0;
 
 	while (!http->closing) {
+		bool busy = r > 0;
+
 		jobs_take_in(http);
 		if (http->timer <= cr_now()) {
 			http->timer = CORAIL_NEVER;
 			action(http, CURL_SOCKET_TIMEOUT, 0);
 		}
-		if (jobs_collect(http)) {
+		/* A driver that always finds something ready must not keep the others from running. */
+		busy |= jobs_collect(http) || http->queue.first || http->unpause;
+		if (busy) {
 			r = cr_yield();
 			if (r < 0)
 				break;
 			continue;
 		}
-		if (http->queue.first || http->unpause)
-			continue;
 		r = wait_for_events(http, events);
 		if (r < 0)
 			break;
