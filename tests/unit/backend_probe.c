@@ -76,6 +76,8 @@ static void no_descriptor(void)
 {
 	struct rlimit limit;
 
+	if (!works(&cr__backend_uring))
+		return;
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	limit.rlim_cur = 0;
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -112,6 +114,8 @@ static void works_or_says_why(void)
 
 static void without_memory(void)
 {
+	if (!works(&cr__backend_uring))
+		return;
 	for (uint64_t n = 1; n < 10; n++) {
 		int fds = test_open_fds(), r;
 
