@@ -25,8 +25,8 @@
  *
  * What is right by default: certificates are verified; redirects are followed (10 at most; 301, 302
  * and 303 turn a POST into a GET, 307 and 308 send it again; Authorization and Cookie headers of
- * yours are not sent to another origin; https never redirects to http); gzip, deflate, br and zstd
- * are asked for and decoded; a GET, HEAD, PUT, DELETE, OPTIONS or TRACE whose kept connection
+ * yours, and a password in the URL, are not sent to another origin); gzip, deflate, br and zstd are
+ * asked for and decoded; a GET, HEAD, PUT, DELETE, OPTIONS or TRACE whose kept connection
  * turned out to be dead is sent once more, a POST never; no cookies; no proxy, whatever the
  * environment says.
  *
