@@ -13,7 +13,7 @@ enum {
 	PAGE = 4096,
 	CARVE = 64,              /* stacks carved, guarded and touched together */
 	WARM_MAX = 4096,         /* free stacks of a class whose pages are kept */
-	COLD_AT_ONCE = 64,       /* of what is beyond that, given back at each CR__STACK_TIDY_EVERY-th return */
+	COLD_AT_ONCE = 64,       /* of those beyond, given back each time that the pool is tidied */
 	COLD_IDLE = 8,           /* ... and whenever the loop is about to wait */
 	TOUCHED_KEEP = 4 * PAGE, /* stacks that used more give it back: cr__stack_tidy() */
 };

@@ -89,9 +89,9 @@ void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack);
 enum { CR__STACK_TIDY_EVERY = 1024 };
 
 /*
- * For a loop that has nothing to do: gives the pages of a few cold stacks back. A burst of tasks that end
- * does not stop for it: returning a page costs as much as all else that a task's end does. Returns
- * whether there are more.
+ * For a loop with nothing to do: gives the pages of a few cold stacks back. A burst of tasks that
+ * end does not stop for it: returning a page costs as much as all else that a task's end does.
+ * Returns whether there are more.
  */
 bool cr__stack_pool_rest(struct cr__stack_pool *pool);
 

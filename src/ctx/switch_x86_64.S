@@ -48,7 +48,7 @@ cr__ctx_switch:
 	movq	%r8, -56(%rsp)
 	leaq	-56(%rsp), %rax
 	movq	%rax, (%rdi)
-	/* From here on the frame is the other context's, at rsi: the same places, seen from its end. */
+	/* From here on the frame is the other context's, at rsi: the same places, from its end. */
 	.cfi_def_cfa %rsi, 64
 	movl	0(%rsi), %r8d
 	movl	%edx, %eax

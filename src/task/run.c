@@ -76,8 +76,8 @@ static void sigint_give_back(const struct sigaction *old)
 }
 
 /*
- * Runs a batch: what is runnable now, or the quantum if that is more. Only a batch that used its quantum up
- * says anything about it: the others ended because all tasks wait.
+ * Runs a batch: what is runnable now, or the quantum if that is more. Only a batch that used its
+ * quantum up says anything about it: the others ended because all tasks wait.
  */
 static void batch(struct cr__sched *s)
 {
@@ -89,7 +89,7 @@ static void batch(struct cr__sched *s)
 		cr__sched_batch(s, runnable);
 		return;
 	}
-	/* Callbacks wait for the next turn: what is runnable now, and no more, comes before them. */
+	/* Callbacks wait for the next turn: what is runnable now, no more, comes before them. */
 	if (runnable > s->quantum || s->loop.posts_head) {
 		cr__sched_batch(s, runnable);
 		return;
