@@ -13,6 +13,7 @@
 #include <corail/io.h>
 #include <corail/loop.h>
 #include <corail/net.h>
+#include <corail/sync.h>
 #include <corail/task.h>
 
 #endif
