@@ -53,7 +53,8 @@ static _Noreturn void finish(int result)
 
 static void begin(int i, int (*fn)(int *), int *arg, void (*first)(void))
 {
-	ctx[i].sp = cr__ctx_make(stack_memory[i] + STACK_SIZE, (cr__code)fn, arg, finish, first);
+	ctx[i].sp = cr__ctx_make(stack_memory[i] + STACK_SIZE - 64, (cr__code)fn, arg, finish,
+	                         first);
 	words[0] = '\0';
 	finished = 0;
 	main_ctx.value = 0;
