@@ -215,10 +215,10 @@ CORAIL_API void cr_task_name_set(const char *name);
 /* Lets every other runnable task go first. Returns 0, or -ECANCELED. */
 CORAIL_API CORAIL_SUSPENDS int cr_yield(void);
 
-/* Sleeps for a duration, never shorter. Zero yields. Returns 0, or -ECANCELED. */
+/* Sleeps for a duration, never shorter. Zero yields. Returns 0, -ECANCELED, or -ENOMEM. */
 CORAIL_API CORAIL_SUSPENDS int cr_sleep(cr_nsec duration);
 
-/* Sleeps until a point of cr_now()'s clock. Returns 0, or -ECANCELED. */
+/* Sleeps until a point of cr_now()'s clock. Returns as cr_sleep(). */
 CORAIL_API CORAIL_SUSPENDS int cr_sleep_until(cr_nsec when);
 
 /* The loop's monotonic clock (virtual in sim); outside a loop, CLOCK_MONOTONIC. */
@@ -275,13 +275,17 @@ CORAIL_API void cr_scope_cancel(cr_scope *scope);
  */
 CORAIL_API void cr_scope_collect(cr_scope *scope);
 
-/* Cancels the scope at a point of time (CORAIL_NEVER: not at all), or a duration from now. */
+/*
+ * Cancels the scope at a point of time (CORAIL_NEVER: not at all), or a duration from now. Later
+ * calls move the deadline, until it has passed. Without memory for a timer it is cancelled at once.
+ */
 CORAIL_API void cr_scope_deadline_set(cr_scope *scope, cr_nsec when);
 CORAIL_API void cr_scope_timeout_set(cr_scope *scope, cr_nsec duration);
 
 /*
  * Shields the scope from cancellation around it, for at most `grace` from the moment that it would
- * have been cancelled (from now, if that is already so); past it, the scope is cancelled itself.
+ * have been cancelled (from now, if that is already so); past it, the scope is cancelled itself. A
+ * later call sets a new grace; one of zero takes the shield away.
  */
 CORAIL_API void cr_scope_shield(cr_scope *scope, cr_nsec grace);
 

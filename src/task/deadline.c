@@ -57,8 +57,10 @@ void cr_scope_shield(cr_scope *scope, cr_nsec grace)
 	sc->grace = grace;
 	if (!cr__node_cancelled(sc->node.parent) || (sc->node.flags & CR__NODE_ASKED))
 		return;
-	sc->node.flags &= ~(uint32_t)CR__NODE_CANCELLED;
-	cr__sched_self()->cancelled--;
+	if (cr__node_cancelled(&sc->node)) {
+		sc->node.flags &= ~(uint32_t)CR__NODE_CANCELLED;
+		cr__sched_self()->cancelled--;
+	}
 	sc->grace_end = cr__nsec_add(cr_now(), grace);
 	cr__scope_arm(cr__sched_self(), sc);
 }

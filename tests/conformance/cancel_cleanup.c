@@ -220,6 +220,41 @@ TEST(a_shielded_scope_may_be_cancelled_itself)
 	return 0;
 }
 
+/* A second shield sets a new grace, also to take it away; what is outside stays cancelled. */
+TEST(a_shield_may_be_renewed_and_taken_away)
+{
+	CORAIL_SCOPE(outer);
+	cr_scope_cancel(&outer);
+	{
+		CORAIL_SCOPE(inner);
+		cr_scope_shield(&inner, cr_seconds(1));
+		cr_scope_shield(&inner, cr_seconds(1));
+	}
+	CHECK_EQ(cr_yield(), -ECANCELED);
+	{
+		cr_nsec start = cr_now();
+
+		CORAIL_SCOPE(inner);
+		cr_scope_shield(&inner, cr_millis(1));
+		cr_scope_shield(&inner, cr_seconds(50));
+		CHECK_EQ(cr_sleep(cr_millis(5)), 0);
+		cr_scope_shield(&inner, cr_millis(5));
+		CHECK_EQ(cr_sleep(cr_seconds(40)), -ECANCELED);
+		CHECK_ELAPSED(start, cr_millis(10));
+	}
+	{
+		CORAIL_SCOPE(inner);
+		for (int i = 0; i < 5; i++)
+			cr_scope_shield(&inner, cr_seconds(50));
+		CHECK_EQ(cr_yield(), 0);
+		cr_scope_shield(&inner, 0);
+		CHECK_EQ(cr_yield(), -ECANCELED);
+	}
+	CHECK_EQ(cr_yield(), -ECANCELED);
+	CHECK_EQ(cr_sleep(1), -ECANCELED);
+	return 0;
+}
+
 /* When the outer shield's grace is over, the inner one's begins. */
 TEST(shields_within_shields)
 {
@@ -298,6 +333,7 @@ int main(void)
 	RUN_TASK(a_shielded_scope_may_have_children);
 	RUN_TASK(a_shielded_scope_s_own_deadline_counts);
 	RUN_TASK(a_shielded_scope_may_be_cancelled_itself);
+	RUN_TASK(a_shield_may_be_renewed_and_taken_away);
 	RUN_TASK(shields_within_shields);
 	RUN_TASK(a_shield_gives_the_value_of_its_expression);
 	RUN_TASK(a_cancelled_task_s_shielded_children_go_on);
