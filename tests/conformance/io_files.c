@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: labels=noqemu */
+/* qemu-user has no pwritev2(2), which tells a descriptor that cannot seek. */
 /*
  * Descriptors of the operating system, opened by anybody: pipes, files, eventfds, datagram sockets.
  */

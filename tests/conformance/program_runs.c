@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 */
 /* Runs, one after the other and beside each other: nothing leaks, nothing is shared. */
 
 #include "support/core.h"
