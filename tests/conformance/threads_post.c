@@ -186,14 +186,15 @@ static void nothing(void *unused)
 
 static void *post_to_whatever_runs(void *arg)
 {
-	int *accepted = arg;
+	_Atomic int *accepted = arg;
 
 	while (!atomic_load(&posting_over)) {
 		int r = cr_loop_post_threadsafe((cr_loop){atomic_load(&latest_loop)}, nothing,
 		                                NULL);
 
 		CHECK(r == 0 || r == -ESRCH);
-		*accepted += r == 0;
+		if (r == 0)
+			atomic_fetch_add(accepted, 1);
 	}
 	return NULL;
 }
@@ -210,15 +211,16 @@ static int live_briefly(int *unused)
 /* Loops end while others post to them: they are reached or refused, never touched afterwards. */
 static void posts_race_with_the_end_of_loops(void)
 {
-	int accepted = 0, unused = 0;
+	_Atomic int accepted = 0;
+	int unused = 0;
 	pthread_t thread;
 
 	CHECK_EQ(pthread_create(&thread, NULL, post_to_whatever_runs, &accepted), 0);
-	for (int i = 0; i < 300 || (accepted == 0 && i < 100000); i++)
+	for (int i = 0; i < 300 || (atomic_load(&accepted) == 0 && i < 100000); i++)
 		CHECK_EQ(cr_run(live_briefly, &unused), 0);
 	atomic_store(&posting_over, true);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
-	CHECK_GT(accepted, 0);
+	CHECK_GT(atomic_load(&accepted), 0);
 	CHECK_EQ(cr_loop_post_threadsafe((cr_loop){atomic_load(&latest_loop)}, nothing, NULL),
 	         -ESRCH);
 	CHECK_EQ(cr_loop_post_threadsafe((cr_loop){0}, nothing, NULL), -ESRCH);
