@@ -172,7 +172,7 @@ static void four_threads_with_a_loop_each(void)
 	}
 }
 
-static int deep_stack(int *unused)
+static __attribute__((noinline)) int deep_stack(int *unused)
 {
 	volatile char frame[100000];
 
