@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ctest: timeout=120 */
+/* ctest: timeout=120 labels=noqemu */
 /* Runs, one after the other and beside each other: nothing leaks, nothing is shared. */
 
 #include "support/core.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: labels=noqemu */
 /* Posts from other threads: they wake a sleeping loop, keep their order, and are refused when it
  * has ended. */
 
