@@ -76,7 +76,7 @@ class Task:
         self.index = index
         self.address = word(loop + d["blocks"]) + index * d["task_size"]
         self.loop_id = word(loop + d["loop_id"])
-        self.running = word(loop + d["current"]) == self.address
+        self.running = word(loop + d["current"], 4) == index
         self.flags = word(self.address + d["task_flags"], 4)
         self.sp = word(self.address + d["task_sp"])
         self.wait = word(self.address + d["task_wait"])

@@ -88,7 +88,7 @@
 	.endm
 
 /*
- * int cr__ctx_switch(void **save_sp [x0], void *load_sp [x1], int value [w2], int *errno_at [x3])
+ * int cr__ctx_switch(void **save_sp [x0], void *const *load_sp [x1], int value [w2], int *errno_at [x3])
  * Returns, in the context it resumes, the value that its resumer gave.
  */
 	.globl	cr__ctx_switch
@@ -103,7 +103,9 @@ cr__ctx_switch:
 	str	w9, [sp, #ERRNO]
 	mov	x9, sp
 	str	x9, [x0]
-	mov	sp, x1
+	/* Only now: a context may resume itself. */
+	ldr	x9, [x1]
+	mov	sp, x9
 	ldr	w9, [sp, #ERRNO]
 	str	w9, [x3]
 	mov	w0, w2

@@ -20,7 +20,7 @@
 	.text
 
 /*
- * int cr__ctx_switch(void **save_sp [rdi], void *load_sp [rsi], int value [edx],
+ * int cr__ctx_switch(void **save_sp [rdi], void *const *load_sp [rsi], int value [edx],
  *                    int *errno_at [rcx])
  * Returns, in the context it resumes, the value that its resumer gave.
  */
@@ -48,6 +48,8 @@ cr__ctx_switch:
 	movq	%r8, -56(%rsp)
 	leaq	-56(%rsp), %rax
 	movq	%rax, (%rdi)
+	/* Only now: a context may resume itself. */
+	movq	(%rsi), %rsi
 	/* From here on the frame is the other context's, at rsi: the same places, from its end. */
 	.cfi_def_cfa %rsi, 64
 	movl	0(%rsi), %r8d

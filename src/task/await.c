@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "task/ended.h"
+#include "task/handover.h"
 
 #include "base/alloc.h"
 
@@ -52,10 +53,10 @@ static enum cr__abort join_abort(struct cr__wait *wait)
 int cr_await(cr_task handle)
 {
 	struct cr__sched *s = cr__sched_in_task("cr_await");
-	struct cr__task *self = s->current, *task;
+	struct cr__task *self = cr__running(s), *task;
 	struct cr__join *join;
 
-	if (__builtin_expect(s->cancelled && cr__node_cancelled(self->inner), 0))
+	if (__builtin_expect(s->special && cr__node_cancelled(self->inner), 0))
 		return cr__park_refuse();
 	task = cr__task_lookup(s, handle);
 	if (__builtin_expect(!task, 0))
@@ -72,7 +73,7 @@ int cr_await(cr_task handle)
 	join->wait.fd = -1;
 	join->first = NULL;
 	join_link(join, task);
-	return cr__park(&join->wait);
+	return cr__park_in(s, self, &join->wait);
 }
 
 /* A cr_task_wait_first(): one wait, joined to many tasks. */
@@ -133,7 +134,7 @@ static int first_ended(struct cr__sched *s, const cr_task *tasks, size_t count, 
 
 		if (!task)
 			return error;
-		if (task == s->current)
+		if (task == cr__running(s))
 			return -EDEADLK;
 		if (!(task->flags & CR__TASK_DONE))
 			continue;
@@ -216,7 +217,7 @@ cr_task cr_task_self(void)
 
 	if (!s || !s->current)
 		return (cr_task){0};
-	return cr__task_handle(s, s->current);
+	return cr__task_handle(s, cr__running(s));
 }
 
 const char *cr_task_name(cr_task handle)

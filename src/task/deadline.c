@@ -59,7 +59,7 @@ void cr_scope_shield(cr_scope *scope, cr_nsec grace)
 		return;
 	if (cr__node_cancelled(&sc->node)) {
 		sc->node.flags &= ~(uint32_t)CR__NODE_CANCELLED;
-		cr__sched_self()->cancelled--;
+		cr__sched_self()->special--;
 	}
 	sc->grace_end = cr__nsec_add(cr_now(), grace);
 	cr__scope_arm(cr__sched_self(), sc);

@@ -8,7 +8,7 @@
 
 static enum cr_task_state state_of(const struct cr__sched *s, const struct cr__task *task)
 {
-	if (task == s->current)
+	if (task == cr__running(s))
 		return CORAIL_TASK_RUNNING;
 	return task->wait ? CORAIL_TASK_WAITING : CORAIL_TASK_READY;
 }

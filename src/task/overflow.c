@@ -71,7 +71,7 @@ static struct sigaction before_us;
 static void on_fault(int number, siginfo_t *info, void *context)
 {
 	struct cr__sched *s = cr__sched_self();
-	struct cr__task *task = s ? s->current : NULL;
+	struct cr__task *task = s ? cr__running(s) : NULL;
 	char *address = info->si_addr;
 
 	if (task && task->stack_guard != CR__GUARD_CHECK && address >= task->stack_base &&

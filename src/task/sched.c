@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "task/sched.h"
+#include "task/handover.h"
 
 #include "base/alloc.h"
 #include "base/panic.h"
 
 #include <errno.h>
-
-/*
- * The hot path. cr_yield() and cr__park() end in a tail call of the switch, so that a resumed task
- * goes straight back to their caller: one call and one indirect jump for a suspension, no `ret`
- * that the processor would predict from another stack's calls. Keep them short and free of other
- * calls.
- */
 
 void (*cr__park_hook)(struct cr__wait *wait);
 
@@ -28,7 +21,7 @@ static void arrive(void)
 	 * Only the loop's own bounds are unknown, and only at the first switch, which comes from
 	 * it.
 	 */
-	cr__fiber_arrive(&s->current->fiber, &s->loop_task.fiber);
+	cr__fiber_arrive(&cr__running(s)->fiber, &s->loop_task.fiber);
 }
 
 void (*const cr__sched_arrive)(void) = arrive;
@@ -38,69 +31,6 @@ void (*const cr__sched_arrive)(void) = arrive;
 void (*const cr__sched_arrive)(void) = NULL;
 
 #endif
-
-/*
- * The switch itself, from one block's context to another's. The loop's block stands for the loop.
- */
-static inline int switch_to(struct cr__sched *s, struct cr__task *self, void **save_sp,
-                            struct cr__task *next, void *load_sp, int value)
-{
-#if CR__SANITIZED
-	cr__fiber_leave(&self->fiber, &next->fiber, false);
-	value = cr__ctx_switch(save_sp, load_sp, value, s->errno_at);
-	cr__fiber_arrive(&self->fiber, NULL);
-	return value;
-#else
-	(void)self;
-	(void)next;
-	return cr__ctx_switch(save_sp, load_sp, value, s->errno_at);
-#endif
-}
-
-/*
- * How far ahead frames are fetched: with a hundred thousand tasks each is a miss of a hundred
- * nanoseconds or two (its page's translation is one of its own), and a switch takes ten. A queue
- * that is shorter than that is in the caches anyway.
- */
-enum { FRAME_AHEAD = 16 };
-
-/*
- * always_inline: gcc 12 finds a function that only prefetches to have no effect, and drops its
- * calls.
- */
-static inline __attribute__((always_inline)) void fetch_ahead(struct cr__sched *s)
-{
-	const char *frame;
-
-	if (s->tail - s->head <= FRAME_AHEAD)
-		return;
-	frame = s->queue[(s->head + FRAME_AHEAD) & s->mask].sp;
-	__builtin_prefetch(frame, 1);
-	__builtin_prefetch(frame + 64, 1);
-}
-
-/* Whether the loop gets the processor now, rather than the first task in the queue. */
-static inline bool loop_next(struct cr__sched *s)
-{
-	return __builtin_expect(--s->loop.left <= 0, 0) || cr__queue_empty(s);
-}
-
-/*
- * Gives the processor away; *save_sp gets the context. Returns the value that it is resumed with.
- */
-static inline int hand_over(struct cr__sched *s, struct cr__task *self, void **save_sp)
-{
-	struct cr__slot *slot;
-
-	if (loop_next(s)) {
-		s->current = NULL;
-		return switch_to(s, self, save_sp, &s->loop_task, s->loop_sp, 0);
-	}
-	fetch_ahead(s);
-	slot = &s->queue[s->head++ & s->mask];
-	s->current = &s->blocks[slot->index];
-	return switch_to(s, self, save_sp, s->current, slot->sp, slot->value);
-}
 
 __attribute__((cold)) void cr__sched_outside(const char *caller)
 {
@@ -113,64 +43,52 @@ static void check_stack(struct cr__sched *s, struct cr__task *self)
 	struct cr__stack stack = {self->stack_base, self->stack_number, self->stack_class,
 	                          self->stack_guard};
 
-	if (s->unguarded && !cr__stack_intact(&stack))
+	if ((s->special & CR__UNGUARDED) && !cr__stack_intact(&stack))
 		cr__overflow_report(s, self);
 }
 
 /* Queues the running task behind the others and gives the processor away. */
-static inline int yield(struct cr__sched *s, struct cr__task *self)
+static inline int yield(struct cr__sched *s)
 {
 	struct cr__slot *slot = &s->queue[s->tail++ & s->mask];
 
-	slot->index = cr__task_index(s, self);
-	slot->value = 0;
-	return hand_over(s, self, &slot->sp);
+	slot->resume = s->current;
+	return cr__hand_over(s, &slot->sp);
 }
 
 /* What is rare, kept out of the hot functions so that they need no frame. */
-static __attribute__((noinline)) int yield_slowly(struct cr__sched *s, struct cr__task *self)
+static __attribute__((noinline)) int yield_slowly(struct cr__sched *s)
 {
-	if (s->cancelled && cr__node_cancelled(self->inner))
+	if (cr__node_cancelled(cr__running(s)->inner))
 		return cr__park_refuse();
-	check_stack(s, self);
-	/* Nobody else: a switch to itself would be asked for a context that is not saved yet. */
-	if (cr__queue_empty(s) && s->loop.left > 1) {
-		s->loop.left--;
-		return 0;
-	}
-	return yield(s, self);
+	check_stack(s, cr__running(s));
+	return yield(s);
 }
 
 int cr_yield(void)
 {
 	struct cr__sched *s = cr__sched_in_task("cr_yield");
-	struct cr__task *self = s->current;
 
-	if (__builtin_expect(s->cancelled || s->unguarded || cr__queue_empty(s), 0))
-		return yield_slowly(s, self);
-	return yield(s, self);
+	if (__builtin_expect(s->special, 0))
+		return yield_slowly(s);
+	return yield(s);
 }
 
-static __attribute__((noinline)) int park_slowly(struct cr__sched *s, struct cr__task *self)
+int cr__park_slowly(struct cr__sched *s, struct cr__task *self)
 {
 	check_stack(s, self);
 	if (cr__park_hook) {
 		s->hooked = self->wait;
 		s->loop.left = 0;
 	}
-	return hand_over(s, self, &self->sp);
+	return cr__hand_over(s, &self->sp);
 }
 
 int cr__park(struct cr__wait *wait)
 {
 	struct cr__sched *s = cr__sched_self();
-	struct cr__task *self = s->current;
 
-	wait->task = self;
-	self->wait = wait;
-	if (__builtin_expect(s->unguarded || cr__park_hook != NULL, 0))
-		return park_slowly(s, self);
-	return hand_over(s, self, &self->sp);
+	return cr__park_in(s, cr__running(s), wait);
 }
 
 void cr__unpark(struct cr__task *task, int status)
@@ -205,12 +123,12 @@ int cr__park_check(const char *caller)
 {
 	struct cr__sched *s = cr__sched_in_task(caller);
 
-	return cr__node_cancelled(s->current->inner) ? cr__park_refuse() : 0;
+	return s->special && cr__node_cancelled(cr__running(s)->inner) ? cr__park_refuse() : 0;
 }
 
 struct cr__task *cr__task_current(const char *caller)
 {
-	return cr__sched_in_task(caller)->current;
+	return cr__running(cr__sched_in_task(caller));
 }
 
 struct cr__loop *cr__task_loop(void)
@@ -223,7 +141,7 @@ struct cr__loop *cr__task_loop(void)
 void cr__budget_spend(void)
 {
 	struct cr__sched *s = cr__sched_in_task("cr__budget_spend");
-	struct cr__task *self = s->current;
+	struct cr__task *self = cr__running(s);
 
 	if (s->budget_task != self || s->budget_turn != s->loop.turns) {
 		s->budget_task = self;
@@ -235,7 +153,7 @@ void cr__budget_spend(void)
 	s->budget_task = NULL;
 	/* The others and the kernel: the loop polls before this task goes on. */
 	s->loop.left = 0;
-	yield(s, self);
+	yield(s);
 }
 
 __attribute__((cold)) int cr__park_refuse(void)
@@ -244,31 +162,13 @@ __attribute__((cold)) int cr__park_refuse(void)
 	return -ECANCELED;
 }
 
-_Noreturn void cr__sched_leave(struct cr__sched *s, struct cr__task *task)
-{
-	struct cr__slot slot = {s->loop_sp, 0, 0};
-	bool to_loop = loop_next(s);
-
-	if (!to_loop) {
-		fetch_ahead(s);
-		slot = s->queue[s->head++ & s->mask];
-	}
-	s->current = to_loop ? NULL : &s->blocks[slot.index];
-#if CR__SANITIZED
-	cr__fiber_leave(&task->fiber, to_loop ? &s->loop_task.fiber : &s->current->fiber, true);
-#else
-	(void)task;
-#endif
-	cr__ctx_jump(slot.sp, slot.value, s->errno_at);
-}
-
 void cr__sched_batch(struct cr__sched *s, int32_t count)
 {
 	struct cr__slot *slot = &s->queue[s->head++ & s->mask];
 
 	s->loop.left = count;
-	s->current = &s->blocks[slot->index];
-	switch_to(s, &s->loop_task, &s->loop_sp, s->current, slot->sp, slot->value);
+	s->current = slot->index;
+	cr__switch_to(s, &s->loop_task, &s->loop_slot.sp, slot);
 	if (s->hooked) {
 		struct cr__wait *wait = s->hooked;
 

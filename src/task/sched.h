@@ -63,7 +63,8 @@ struct cr__task {
 	uint8_t stack_class, stack_guard;
 	struct cr__node node;  /* 40 bytes */
 	struct cr__task *next; /* in the list of free blocks */
-	char *stack_base;
+	char *stack_base;         /* the low end */
+	struct cr__extra *extra;  /* at the high end */
 	struct cr__join *joiners; /* who awaits it: a ring, first come first */
 	cr__site site;
 #if CR__SANITIZED
@@ -72,7 +73,7 @@ struct cr__task {
 };
 
 #if !CR__SANITIZED
-_Static_assert(sizeof(struct cr__task) <= 128, "a million tasks: every word of a block is 8 MB");
+_Static_assert(sizeof(struct cr__task) == 128, "two cache lines; an index is a shift away");
 #endif
 
 /* A task that awaits another one. */
@@ -146,22 +147,34 @@ enum { CR__SCOPE_MAGIC = 0x5c0be };
 /* A runnable task. */
 struct cr__slot {
 	void *sp;
-	uint32_t index; /* of its block */
-	int32_t value;  /* what its suspended call returns */
+	union {
+		struct {
+			uint32_t index; /* of its block */
+			int32_t value;  /* what its suspended call returns */
+		};
+		uint64_t resume; /* both: the index alone means the value 0 */
+	};
 };
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a slot's index is its low half");
+
+/* In special: some stacks have no guard. */
+#define CR__UNGUARDED (UINT32_C(1) << 31)
 
 struct cr__sched {
 	struct cr__loop loop; /* first: cr__loop_self() is the scheduler too */
 	const struct cr__debug_descriptor *descriptor; /* so that every program has it linked in */
-	struct cr__task *current;                      /* NULL while the loop itself runs */
+	uint32_t current; /* the running task's index; 0 while the loop itself runs */
+	/*
+	 * Reasons for suspensions to look closer: how many nodes are cancelled, and CR__UNGUARDED
+	 * when some stacks have no guard, so that their low ends must be checked.
+	 */
+	uint32_t special;
 	/* the run queue: [head..tail), taken modulo the mask; never full */
 	struct cr__slot *queue;
 	uint32_t head, tail, mask;
-	/* how many nodes are: suspensions look whether theirs is one only if some are */
-	uint32_t cancelled;
-	bool unguarded;  /* some stacks have no guard: suspensions look at their low end */
-	void *loop_sp;   /* the loop's own context, while a task runs */
-	int32_t quantum; /* how many hand-overs between two polls, as things are going */
+	struct cr__slot loop_slot; /* the loop's own context, while a task runs */
+	int32_t quantum;           /* how many hand-overs between two polls, as things are going */
 	int *errno_at;
 	struct cr__task loop_task;
 
@@ -220,9 +233,7 @@ static inline struct cr__scope *cr__task_scope(struct cr__task *task)
 
 static inline struct cr__extra *cr__task_extra(struct cr__task *task)
 {
-	char *high = task->stack_base + cr__stack_size(task->stack_class);
-
-	return (struct cr__extra *)(void *)(high - sizeof(struct cr__extra));
+	return task->extra;
 }
 
 static inline bool cr__node_cancelled(const struct cr__node *node)
@@ -240,10 +251,20 @@ static inline uint32_t cr__task_index(const struct cr__sched *s, const struct cr
 	return (uint32_t)(task - s->blocks);
 }
 
+/* The running task; NULL while the loop itself runs. */
+static inline struct cr__task *cr__running(const struct cr__sched *s)
+{
+	return s->current ? &s->blocks[s->current] : NULL;
+}
+
 /* Appends a suspended task to the run queue. */
 static inline void cr__ready(struct cr__sched *s, struct cr__task *task, int value)
 {
-	s->queue[s->tail++ & s->mask] = (struct cr__slot){task->sp, cr__task_index(s, task), value};
+	struct cr__slot *slot = &s->queue[s->tail++ & s->mask];
+
+	slot->sp = task->sp;
+	slot->index = cr__task_index(s, task);
+	slot->value = value;
 }
 
 static inline bool cr__queue_empty(const struct cr__sched *s)
@@ -273,9 +294,6 @@ static inline void cr__wake(struct cr__sched *s, struct cr__task *task, int stat
 
 /* Runs tasks, `count` hand-overs long at most: returns when the loop has reason to poll. */
 void cr__sched_batch(struct cr__sched *s, int32_t count);
-
-/* Switches to the next runnable task; the current one has ended. */
-_Noreturn void cr__sched_leave(struct cr__sched *s, struct cr__task *task);
 
 /* What a fresh context calls first; NULL outside sanitizers' builds. */
 extern void (*const cr__sched_arrive)(void);
@@ -360,7 +378,7 @@ static inline void cr__node_link(struct cr__sched *s, struct cr__node *node,
 
 	node->flags = flags | (parent->flags & CR__NODE_CANCELLED);
 	if (node->flags & CR__NODE_CANCELLED)
-		s->cancelled++;
+		s->special++;
 	node->parent = parent;
 	node->child = NULL;
 	if (!first) {
@@ -379,7 +397,7 @@ static inline void cr__node_unlink(struct cr__sched *s, struct cr__node *node)
 	struct cr__node *parent = node->parent;
 
 	if (node->flags & CR__NODE_CANCELLED)
-		s->cancelled--;
+		s->special--;
 	if (node->next == node) {
 		parent->child = NULL;
 		return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "task/ended.h"
+#include "task/handover.h"
 
 #include "base/panic.h"
 
@@ -73,6 +74,10 @@ static inline struct cr__task *create(struct cr__sched *s, struct cr__scope *sco
 	task->stack_number = stack.number;
 	task->stack_class = stack.class;
 	task->stack_guard = stack.guard;
+	if (__builtin_expect(stack.guard == CR__GUARD_CHECK, 0))
+		s->special |= CR__UNGUARDED;
+	task->extra = (struct cr__extra *)(void *)(stack.base + cr__stack_size(stack.class) -
+	                                           sizeof(struct cr__extra));
 	top = cr__stack_top(&stack) - rounded(sizeof(struct cr__extra));
 #if CR__SANITIZED
 	cr__fiber_init(&task->fiber, stack.base, cr__stack_size(stack.class));
@@ -198,7 +203,7 @@ static void fiber_bury(struct cr__sched *s, struct cr__task *task)
 static _Noreturn void task_finish(int result)
 {
 	struct cr__sched *s = cr__sched_self();
-	struct cr__task *task = s->current;
+	struct cr__task *task = cr__running(s);
 	struct cr__scope *scope = cr__task_scope(task);
 	struct cr__stack stack = {task->stack_base, task->stack_number, task->stack_class,
 	                          task->stack_guard};
@@ -243,5 +248,5 @@ static _Noreturn void task_finish(int result)
 	cr__ended_remember(s, scope, task);
 	cr__ended_wake_owner(s, scope);
 	cr__stack_give(&s->stacks, &stack);
-	cr__sched_leave(s, task);
+	cr__leave(s, task);
 }

@@ -55,7 +55,7 @@ void cr__node_cancel(struct cr__sched *s, struct cr__node *root)
 			skip = true;
 		} else if (!skip) {
 			node->flags |= CR__NODE_CANCELLED;
-			s->cancelled++;
+			s->special++;
 			deliver(node);
 		}
 		node = cr__node_walk(root, node, skip);

@@ -36,7 +36,7 @@ static void say(char letter)
 
 static int hand_over(struct suspended *from, struct suspended *to)
 {
-	return cr__ctx_switch(&from->sp, to->sp, to->value, &errno);
+	return cr__ctx_switch(&from->sp, &to->sp, to->value, &errno);
 }
 
 static void arrive(void)

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CR__TASK_HANDOVER_H
+#define CR__TASK_HANDOVER_H
+
+/*
+ * Handing the processor over: the hot path, inline. Functions that suspend end in a tail call of the
+ * switch, so that a resumed task goes straight back to their caller: one call and one indirect jump
+ * for a suspension, no `ret` that the processor would predict from another stack's calls. Keep them
+ * short and free of other calls.
+ */
+
+#include "task/sched.h"
+
+/* The block behind an index; the loop's own stands for the loop. */
+static inline struct cr__task *cr__block_or_loop(struct cr__sched *s, uint32_t index)
+{
+	return index ? &s->blocks[index] : &s->loop_task;
+}
+
+/* The switch itself. `self` is only looked at by sanitizers. */
+static inline int cr__switch_to(struct cr__sched *s, struct cr__task *self, void **save_sp,
+                                const struct cr__slot *slot)
+{
+#if CR__SANITIZED
+	int value;
+
+	cr__fiber_leave(&self->fiber, &cr__block_or_loop(s, slot->index)->fiber, false);
+	value = cr__ctx_switch(save_sp, &slot->sp, slot->value, s->errno_at);
+	cr__fiber_arrive(&self->fiber, NULL);
+	return value;
+#else
+	(void)self;
+	return cr__ctx_switch(save_sp, &slot->sp, (int)(slot->resume >> 32), s->errno_at);
+#endif
+}
+
+/*
+ * How far ahead frames are fetched: with a hundred thousand tasks each is a miss of a hundred
+ * nanoseconds or two (its page's translation is one of its own), and a switch takes ten. A queue that
+ * is shorter than that is in the caches anyway.
+ */
+enum { CR__FRAME_AHEAD = 16 };
+
+/* always_inline: gcc 12 finds a function that only prefetches without effect, and drops its calls. */
+static inline __attribute__((always_inline)) void cr__fetch_ahead(struct cr__sched *s)
+{
+	const char *frame;
+
+	if (s->tail - s->head <= CR__FRAME_AHEAD)
+		return;
+	frame = s->queue[(s->head + CR__FRAME_AHEAD) & s->mask].sp;
+	__builtin_prefetch(frame, 1);
+	__builtin_prefetch(frame + 64, 1);
+}
+
+/* Who is next: the first task in the queue, or the loop, whose slot holds index 0. */
+static inline struct cr__slot *cr__next_slot(struct cr__sched *s)
+{
+	if (__builtin_expect(--s->loop.left <= 0, 0) || cr__queue_empty(s))
+		return &s->loop_slot;
+	cr__fetch_ahead(s);
+	return &s->queue[s->head++ & s->mask];
+}
+
+/* Gives the processor away; *save_sp gets the context. Returns the value that it is resumed with. */
+static inline int cr__hand_over(struct cr__sched *s, void **save_sp)
+{
+	struct cr__task *self = &s->blocks[s->current];
+	struct cr__slot *slot = cr__next_slot(s);
+
+	s->current = (uint32_t)slot->resume;
+	return cr__switch_to(s, self, save_sp, slot);
+}
+
+/* With a hook for tests, or stacks without guards. */
+int cr__park_slowly(struct cr__sched *s, struct cr__task *self);
+
+/* cr__park() for those who have the scheduler at hand. */
+static inline int cr__park_in(struct cr__sched *s, struct cr__task *self, struct cr__wait *wait)
+{
+	wait->task = self;
+	self->wait = wait;
+	if (__builtin_expect((s->special & CR__UNGUARDED) || cr__park_hook != NULL, 0))
+		return cr__park_slowly(s, self);
+	return cr__hand_over(s, &self->sp);
+}
+
+/* Gives the processor away for good: the running task has ended. */
+static inline _Noreturn void cr__leave(struct cr__sched *s, struct cr__task *task)
+{
+	struct cr__slot *slot = cr__next_slot(s);
+
+	s->current = slot->index;
+#if CR__SANITIZED
+	cr__fiber_leave(&task->fiber, &cr__block_or_loop(s, slot->index)->fiber, true);
+#else
+	(void)task;
+#endif
+	cr__ctx_jump(slot->sp, slot->value, s->errno_at);
+}
+
+#endif
