@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: timeout=180 labels=slow */
 /*
- * Loops on several threads, full of tasks that sleep, yield, talk, fail, gather and cancel each other,
- * while the other threads cancel tasks too. Whatever happens when, each round must end, with nothing
- * left: no task, no timer, no descriptor.
+ * Loops on several threads, full of tasks that sleep, yield, talk, fail, clean up and cancel each
+ * other, while the other threads cancel tasks too. Whatever happens when, each round must end,
+ * with nothing left: no task, no timer, no descriptor.
  */
 
 #include "support/core.h"
