@@ -9,8 +9,9 @@
 /*
  * A suspended context is its stack pointer.
  *
- * Suspends into *save_sp and resumes *load_sp, read after *save_sp was written. Returns once somebody resumes what was saved, with
- * the value that they gave. errno, whose address is the thread's, is kept in each context.
+ * Suspends into *save_sp and resumes *load_sp, read after *save_sp was written. Returns once
+ * somebody resumes what was saved, with the value that they gave. errno, whose address is the
+ * thread's, is kept in each context.
  */
 int cr__ctx_switch(void **save_sp, void *const *load_sp, int value, int *errno_at);
 

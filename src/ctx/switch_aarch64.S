@@ -88,7 +88,8 @@
 	.endm
 
 /*
- * int cr__ctx_switch(void **save_sp [x0], void *const *load_sp [x1], int value [w2], int *errno_at [x3])
+ * int cr__ctx_switch(void **save_sp [x0], void *const *load_sp [x1], int value [w2],
+ *                    int *errno_at [x3])
  * Returns, in the context it resumes, the value that its resumer gave.
  */
 	.globl	cr__ctx_switch

@@ -3,10 +3,10 @@
 #define CR__TASK_HANDOVER_H
 
 /*
- * Handing the processor over: the hot path, inline. Functions that suspend end in a tail call of the
- * switch, so that a resumed task goes straight back to their caller: one call and one indirect jump
- * for a suspension, no `ret` that the processor would predict from another stack's calls. Keep them
- * short and free of other calls.
+ * Handing the processor over: the hot path, inline. Functions that suspend end in a tail call of
+ * the switch, so that a resumed task goes straight back to their caller: one call and one indirect
+ * jump for a suspension, no `ret` that the processor would predict from another stack's calls. Keep
+ * them short and free of other calls.
  */
 
 #include "task/sched.h"
@@ -36,12 +36,14 @@ static inline int cr__switch_to(struct cr__sched *s, struct cr__task *self, void
 
 /*
  * How far ahead frames are fetched: with a hundred thousand tasks each is a miss of a hundred
- * nanoseconds or two (its page's translation is one of its own), and a switch takes ten. A queue that
- * is shorter than that is in the caches anyway.
+ * nanoseconds or two (its page's translation is one of its own), and a switch takes ten. A queue
+ * that is shorter than that is in the caches anyway.
  */
 enum { CR__FRAME_AHEAD = 16 };
 
-/* always_inline: gcc 12 finds a function that only prefetches without effect, and drops its calls. */
+/*
+ * always_inline: gcc 12 finds a function that only prefetches without effect, and drops its calls.
+ */
 static inline __attribute__((always_inline)) void cr__fetch_ahead(struct cr__sched *s)
 {
 	const char *frame;
@@ -62,7 +64,9 @@ static inline struct cr__slot *cr__next_slot(struct cr__sched *s)
 	return &s->queue[s->head++ & s->mask];
 }
 
-/* Gives the processor away; *save_sp gets the context. Returns the value that it is resumed with. */
+/*
+ * Gives the processor away; *save_sp gets the context. Returns the value that it is resumed with.
+ */
 static inline int cr__hand_over(struct cr__sched *s, void **save_sp)
 {
 	struct cr__task *self = &s->blocks[s->current];

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .tree import CALL, NO_CALL, Finding
 
 # What suspends by itself; whatever calls one of these (or a marked function) suspends too.
-SUSPENDING_ROOTS = {"cr__park", "cr_yield"}
+SUSPENDING_ROOTS = {"cr__park", "cr__hand_over", "cr_yield"}
 # Header of another library than libcorail, and the file that lists its exported names.
 HTTP_HEADERS = ("/http.h", "/http_server.h", "/curl.h")
 MAPS = {"src/symbols.map": lambda path: not path.endswith(HTTP_HEADERS),

@@ -387,7 +387,9 @@ int cr__http_driver(cr_http *http)
 			http->timer = CORAIL_NEVER;
 			action(http, CURL_SOCKET_TIMEOUT, 0);
 		}
-		/* A driver that always finds something ready must not keep the others from running. */
+		/*
+		 * A driver that always finds something ready must not keep the others from running.
+		 */
 		busy |= jobs_collect(http) || http->queue.first || http->unpause;
 		if (busy) {
 			r = cr_yield();
