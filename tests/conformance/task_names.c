@@ -99,7 +99,7 @@ TEST(all_are_listed_with_parent_state_and_reason)
 	CORAIL_SCOPE(scope);
 	parent = cr_spawn(&scope, parent_of_two, &event);
 	sleeper = cr_spawn(&scope, nap, &asleep);
-	/* By turns, not by the clock: a stalled machine may wake a sleeper before they have begun. */
+	/* By turns, not by the clock: a stalled machine wakes a sleeper before they have begun. */
 	for (int turn = 0; turn < 3; turn++)
 		CHECK_EQ(cr_yield(), 0);
 	ready = cr_spawn(&scope, wait_for_event, &event);
