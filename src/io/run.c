@@ -27,6 +27,7 @@ ssize_t cr__io_run(struct cr__io *io, const char *caller, const char *reason)
 	io->wait.abort = run_abort;
 	io->wait.reason = reason;
 	io->wait.fd = fd;
+	io->wait.holder = NULL;
 	io->loop = cr__task_loop();
 	io->op.done = run_done;
 	r = cr__op_start(io->loop, &io->op);

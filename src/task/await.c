@@ -45,6 +45,14 @@ static enum cr__abort join_abort(struct cr__wait *wait)
 	return CR__ABORT_DONE;
 }
 
+/* Whoever awaits a task is held up by it. */
+static cr_task join_holder(const struct cr__wait *wait)
+{
+	const struct cr__join *join = CR__CONTAINER(wait, const struct cr__join, wait);
+
+	return cr__task_handle(cr__sched_self(), join->target);
+}
+
 /*
  * The record of the wait lies at the high end of the caller's stack, not in this frame: so the
  * switch can be a tail call here too, and the processor never predicts a return from another
@@ -71,6 +79,7 @@ int cr_await(cr_task handle)
 	join->wait.abort = join_abort;
 	join->wait.reason = "await";
 	join->wait.fd = -1;
+	join->wait.holder = join_holder;
 	join->first = NULL;
 	join_link(join, task);
 	return cr__park_in(s, self, &join->wait);

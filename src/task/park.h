@@ -17,9 +17,12 @@
  *	                 operation's own completion, which io_uring always owes)
  *
  * A wait whose abort is NULL is not ended by cancellation (joining a scope).
+ *
+ * A wait for something that another task holds (a mutex, a task's own end) can say who that is, so
+ * that a report of a deadlock names who waits for whom: wait->holder(), for diagnostics only.
  */
 
-#include <corail/base.h>
+#include <corail/task.h>
 
 #include <stdbool.h>
 
@@ -36,6 +39,11 @@ struct cr__wait {
 	struct cr__task *task; /* written by cr__park() */
 	const char *reason;    /* one static word for dumps: "recv", "sleep" */
 	int fd;                /* for dumps; -1 without */
+	/*
+	 * The task that must do something before this wait can end; {0} when none is known, or when
+	 * it could be any of several. Does not suspend, changes nothing. NULL: the wait cannot tell.
+	 */
+	cr_task (*holder)(const struct cr__wait *wait);
 };
 
 /* The calling task; panics outside one, naming the function that wants to suspend. */

@@ -32,6 +32,7 @@ static int sleep_until(cr_nsec when)
 	sleeper.wait.abort = sleep_abort;
 	sleeper.wait.reason = "sleep";
 	sleeper.wait.fd = -1;
+	sleeper.wait.holder = NULL;
 	sleeper.timer.fire = sleep_over;
 	sleeper.timer.slot = 0;
 	sleeper.loop = cr__loop_self();
