@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# libcorail and libcorail-http. Sources are found per folder: adding a file needs no edit here.
+# libcorail and the libraries beside it. Sources are found per folder: adding a file needs no edit
+# here.
 
 find_package(PkgConfig REQUIRED)
 
@@ -108,4 +109,45 @@ if(CORAIL_WITH_HTTP)
   corail_depend(corail-http PkgConfig::CURL)
   target_link_libraries(corail-http_static PUBLIC corail_static)
   target_link_libraries(corail-http_shared PUBLIC corail_shared)
+endif()
+
+# corail_extension(name folder LIBRARIES library... PACKAGES package...): the library corail-NAME of
+# the sources in a folder, on libcorail, other libraries of ours, and packages of pkg-config.
+set(corail_extensions)
+function(corail_extension name folder)
+  cmake_parse_arguments(arg "" "" "LIBRARIES;PACKAGES" ${ARGN})
+  corail_glob(sources ${folder}/*.c)
+  if(NOT sources)
+    return()
+  endif()
+  string(TOUPPER ${name} NAME)
+  pkg_check_modules(${NAME} REQUIRED IMPORTED_TARGET ${arg_PACKAGES})
+  corail_library(corail-${name} ${sources})
+  corail_version_script(corail-${name} ${PROJECT_SOURCE_DIR}/${folder}/symbols.map)
+  corail_depend(corail-${name} PkgConfig::${NAME})
+  foreach(kind static shared)
+    target_link_libraries(corail-${name}_${kind} PUBLIC corail_${kind})
+    foreach(library IN LISTS arg_LIBRARIES)
+      target_link_libraries(corail-${name}_${kind} PUBLIC corail-${library}_${kind})
+    endforeach()
+  endforeach()
+  list(JOIN arg_PACKAGES " " packages)
+  list(TRANSFORM arg_LIBRARIES PREPEND corail- OUTPUT_VARIABLE libraries)
+  list(JOIN libraries " " libraries)
+  set(CORAIL_${NAME}_PACKAGES "${packages}" PARENT_SCOPE)
+  set(CORAIL_${NAME}_LIBRARIES "${libraries}" PARENT_SCOPE)
+  set(corail_extensions ${corail_extensions} ${name} PARENT_SCOPE)
+endfunction()
+
+if(CORAIL_WITH_TLS)
+  corail_extension(tls src/net/tls PACKAGES openssl)
+endif()
+if(CORAIL_WITH_PG)
+  corail_extension(pg src/ext/pg PACKAGES libpq)
+endif()
+if(CORAIL_WITH_SQLITE)
+  corail_extension(sqlite src/ext/sqlite PACKAGES sqlite3)
+endif()
+if(CORAIL_WITH_REDIS)
+  corail_extension(redis src/ext/redis LIBRARIES tls PACKAGES hiredis)
 endif()

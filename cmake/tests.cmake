@@ -2,7 +2,7 @@
 # Every file of a test folder is one program and one test (or one per backend). A line such as
 #   ctest: timeout=120 labels=notsan,slow needs=dns,http serial
 # in the source sets what CTest should know about it. What needs something that this configuration
-# leaves out (uring, dns, http) is left out too.
+# leaves out (uring, dns, http, tls, pg, sqlite, redis) is left out too.
 
 set(backends epoll sim)
 if(CORAIL_WITH_URING)
@@ -58,6 +58,9 @@ function(corail_test_program target source)
   if(CORAIL_WITH_HTTP)
     target_link_libraries(${target} PRIVATE corail-http_static)
   endif()
+  foreach(extension IN LISTS corail_extensions)
+    target_link_libraries(${target} PRIVATE corail-${extension}_static)
+  endforeach()
   target_link_libraries(${target} PRIVATE corail_static corail_flags)
 endfunction()
 
@@ -94,8 +97,9 @@ function(corail_test_environment name)
 endfunction()
 
 # Once each, on the backend that the program chooses.
-foreach(folder unit sim http stress)
-  if(folder STREQUAL http AND NOT CORAIL_WITH_HTTP)
+foreach(folder unit sim http tls pg sqlite redis stress)
+  string(TOUPPER ${folder} FOLDER)
+  if(DEFINED CORAIL_WITH_${FOLDER} AND NOT CORAIL_WITH_${FOLDER})
     continue()
   endif()
   corail_test_sources(sources ${folder})

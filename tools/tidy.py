@@ -35,7 +35,7 @@ def self_test():
 
 def write_maps():
     tree = Tree.load(ROOT)
-    for path in api_rules.MAPS:
+    for path in api_rules.LABELS:
         if api_rules.exported_names(tree, path):
             (ROOT / path).write_text(api_rules.symbol_map(tree, path), encoding="utf-8")
             print(f"wrote {path}")

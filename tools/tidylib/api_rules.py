@@ -9,10 +9,15 @@ from .tree import CALL, NO_CALL, Finding
 
 # What suspends by itself; whatever calls one of these (or a marked function) suspends too.
 SUSPENDING_ROOTS = {"cr__park", "cr__hand_over", "cr_yield"}
-# Header of another library than libcorail, and the file that lists its exported names.
-HTTP_HEADERS = ("/http.h", "/http_server.h", "/curl.h")
-MAPS = {"src/symbols.map": lambda path: not path.endswith(HTTP_HEADERS),
-        "src/ext/http/symbols.map": lambda path: path.endswith(HTTP_HEADERS)}
+# Headers of other libraries than libcorail, by the file that lists the library's exported names.
+HEADERS = {"src/ext/http/symbols.map": ("/http.h", "/http_server.h", "/curl.h"),
+           "src/net/tls/symbols.map": ("/tls.h",),
+           "src/ext/pg/symbols.map": ("/pg.h",),
+           "src/ext/sqlite/symbols.map": ("/sqlite.h",),
+           "src/ext/redis/symbols.map": ("/redis.h",)}
+LABELS = {"src/ext/http/symbols.map": "CORAIL_HTTP", "src/net/tls/symbols.map": "CORAIL_TLS",
+          "src/ext/pg/symbols.map": "CORAIL_PG", "src/ext/sqlite/symbols.map": "CORAIL_SQLITE",
+          "src/ext/redis/symbols.map": "CORAIL_REDIS", "src/symbols.map": "CORAIL"}
 # Exported for tools that look into a process from outside; no header says so.
 EXPORTED_TOO = {"src/symbols.map": {"cr__debug_descriptor"}}
 # Public to the compiler, not to people.
@@ -97,24 +102,29 @@ def tested(tree):
             yield Finding("tested", public.path, public.line, f"{public.name}: no test names it")
 
 
+def map_of(header):
+    """The map of the library that a public header belongs to."""
+    return next((path for path, ends in HEADERS.items() if header.endswith(ends)),
+                "src/symbols.map")
+
+
 def exported_names(tree, path):
     return {public.name: public for public in public_names(tree)
-            if public.kind == "function" and MAPS[path](public.path)}
+            if public.kind == "function" and map_of(public.path) == path}
 
 
 def symbol_map(tree, path):
     """The text that a map should have."""
     names = sorted(exported_names(tree, path).keys() | EXPORTED_TOO.get(path, set()))
-    label = "CORAIL" if path == "src/symbols.map" else "CORAIL_HTTP"
     lines = [f"\t\t{name};" for name in names]
     return "\n".join([
         "/* SPDX-License-Identifier: MIT */",
         "/* What the shared library exports. Written by `tools/tidy.py --write-maps`. */",
-        f"{label}_0.1 {{", "\tglobal:", *lines, "\tlocal:", "\t\t*;", "};", ""])
+        f"{LABELS[path]}_0.1 {{", "\tglobal:", *lines, "\tlocal:", "\t\t*;", "};", ""])
 
 
 def symbol_maps(tree):
-    for path in MAPS:
+    for path in LABELS:
         wanted = exported_names(tree, path)
         if not wanted:
             continue

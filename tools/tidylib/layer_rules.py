@@ -11,9 +11,12 @@ RANKS = {"base": 0, "ctx": 1, "loop": 2, "task": 3, "sync": 4, "io": 4, "exec": 
          "net": 5, "ext": 6, "cli": 7}
 # Public headers and the layer that they belong to.
 HEADERS = {"base": "base", "loop": "loop", "sim": "loop", "task": "task", "debug": "task",
-           "sync": "sync", "io": "io", "net": "net", "dns": "net", "corail": "net",
-           "http": "ext", "http_server": "ext", "curl": "ext"}
-PUBLIC_ONLY = ("src/ext/", "cli/")
+           "local": "task", "interval": "sync", "sync": "sync", "chan": "sync", "select": "sync",
+           "io": "io", "signal": "io", "process": "net", "exec": "exec", "proc": "exec",
+           "loops": "net", "fs": "net", "net": "net", "udp": "net", "dns": "net",
+           "shutdown": "net", "tls": "net", "corail": "net", "http": "ext", "http_server": "ext",
+           "curl": "ext", "pg": "ext", "sqlite": "ext", "redis": "ext"}
+PUBLIC_ONLY = ("src/net/tls/", "src/ext/", "cli/")
 
 
 def layer_of(path):
