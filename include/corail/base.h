@@ -6,7 +6,7 @@
  * Corail's vocabulary: time, errors and byte buffers.
  *
  * Errors. Every function that can fail returns a negative number: a negated errno value, or one of
- * the ranges below (DNS, TLS, HTTP). They compose with `if (r < 0) return r;`, are the same on
+ * the ranges below (DNS, TLS, HTTP, SQL, Redis). They compose with `if (r < 0) return r;`, are the same on
  * every backend, and no other task can overwrite them. -ECANCELED means cancellation and nothing
  * else, -ETIMEDOUT means that a deadline passed and nothing else, wherever Corail itself is the
  * source.
@@ -93,7 +93,7 @@ static inline cr_nsec cr_micros(int64_t count)
 
 /*
  * The errors that errno has no word for: X(name, number, message). Numbers are stable. The ranges:
- * names 10000, TLS 11000, HTTP 12000, SQL 13000.
+ * names 10000, TLS 11000, HTTP 12000, SQL 13000, Redis 14000.
  */
 #define CORAIL_ERROR_MAP(X)                                                                        \
 	X(DNS_NOTFOUND, 10000, "host not found")                                                   \
@@ -116,7 +116,27 @@ static inline cr_nsec cr_micros(int64_t count)
 	X(HTTP_HEADER, 12007, "a header name or value holds a forbidden character")                \
 	X(HTTP_STATUS, 12008, "the server answered with an error status")                          \
 	X(HTTP_EMPTY, 12009, "the server closed the connection without an answer")                 \
-	X(HTTP_CLIENT, 12010, "the HTTP library reported a failure without a more exact code")
+	X(HTTP_CLIENT, 12010, "the HTTP library reported a failure without a more exact code")     \
+	X(SQL_STATEMENT, 13000, "the database refused the statement")                              \
+	X(SQL_SYNTAX, 13001, "the statement is not valid: syntax, or an unknown name")             \
+	X(SQL_CONSTRAINT, 13002, "a constraint of the database forbids it")                        \
+	X(SQL_CONFLICT, 13003, "the transaction met another one: run it again")                    \
+	X(SQL_ABORTED, 13004, "not run, because an earlier statement had failed")                  \
+	X(SQL_CONNECTION, 13005, "the connection to the database was lost")                        \
+	X(SQL_LOGIN, 13006, "the database refused the login")                                      \
+	X(SQL_DATA, 13007, "a value does not fit its type or its column")                          \
+	X(SQL_NO_ROW, 13008, "the query gave no row")                                              \
+	X(SQL_LIMIT, 13009, "the database has no resources left: connections, memory or disk")     \
+	X(SQL_LOCKED, 13010, "the database is locked by somebody else")                            \
+	X(SQL_CORRUPT, 13011, "the database is damaged, or is no database")                        \
+	X(SQL_PERMISSION, 13012, "the database does not permit it")                                \
+	X(REDIS_ERROR, 14000, "the Redis server answered with an error")                           \
+	X(REDIS_PROTOCOL, 14001, "the server does not speak the Redis protocol")                   \
+	X(REDIS_LOGIN, 14002, "the Redis server refused the login")                                \
+	X(REDIS_TYPE, 14003, "the key holds a value of another kind, or the reply is one")         \
+	X(REDIS_ABORTED, 14004, "the transaction was not run: a watched key changed")              \
+	X(REDIS_LIMIT, 14005, "the Redis server has no memory or connections left")                \
+	X(REDIS_STATE, 14006, "the Redis server cannot do it now: loading, read only, moved")
 
 enum cr_error {
 #define CORAIL__X(name, number, message) CORAIL_E_##name = (number),

@@ -15,7 +15,7 @@ HEADERS = {"base": "base", "loop": "loop", "sim": "loop", "task": "task", "debug
            "io": "io", "signal": "io", "process": "net", "exec": "exec", "proc": "exec",
            "loops": "net", "fs": "net", "net": "net", "udp": "net", "dns": "net",
            "shutdown": "net", "tls": "net", "corail": "net", "http": "ext", "http_server": "ext",
-           "curl": "ext", "pg": "ext", "sqlite": "ext", "redis": "ext"}
+           "curl": "ext", "sql": "ext", "pg": "ext", "sqlite": "ext", "redis": "ext"}
 PUBLIC_ONLY = ("src/net/tls/", "src/ext/", "cli/")
 
 
