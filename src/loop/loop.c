@@ -51,7 +51,10 @@ static void posts_free(struct cr__post *post)
 	while (post) {
 		struct cr__post *next = post->next;
 
-		cr__free(post);
+		if (post->drop)
+			post->drop(post->arg);
+		else
+			cr__free(post);
 		post = next;
 	}
 }
@@ -65,6 +68,12 @@ void cr__loop_close(struct cr__loop *loop)
 		link = &(*link)->registry_next;
 	*link = loop->registry_next;
 	pthread_mutex_unlock(&registry_lock);
+	while (loop->closers) {
+		struct cr__closer *closer = loop->closers;
+
+		loop->closers = closer->next;
+		closer->close(closer);
+	}
 	loop->backend->close(loop);
 	cr__timers_destroy(&loop->timers);
 	posts_free(atomic_exchange(&loop->inbox, NULL));
@@ -90,8 +99,16 @@ static struct cr__post *post_new(void (*fn)(void *arg), void *arg)
 	struct cr__post *post = cr__alloc(sizeof *post);
 
 	if (post)
-		*post = (struct cr__post){NULL, fn, arg};
+		*post = (struct cr__post){NULL, fn, arg, NULL};
 	return post;
+}
+
+void cr__loop_post(struct cr__loop *loop, struct cr__post *post)
+{
+	post->next = NULL;
+	*loop->posts_tail = post;
+	loop->posts_tail = &post->next;
+	loop->left = 0;
 }
 
 int cr_loop_post(void (*fn)(void *arg), void *arg)
@@ -104,35 +121,43 @@ int cr_loop_post(void (*fn)(void *arg), void *arg)
 	post = post_new(fn, arg);
 	if (!post)
 		return -ENOMEM;
-	*loop->posts_tail = post;
-	loop->posts_tail = &post->next;
-	loop->left = 0;
+	cr__loop_post(loop, post);
 	return 0;
+}
+
+void cr__loop_post_foreign(struct cr__loop *loop, struct cr__post *post)
+{
+	post->next = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &post->next, post,
+	                                              memory_order_release, memory_order_relaxed))
+		;
+	wake(loop);
+}
+
+int cr__loop_post_handle(cr_loop handle, struct cr__post *post)
+{
+	struct cr__loop *loop;
+
+	pthread_mutex_lock(&registry_lock);
+	for (loop = cr__loop_registry; loop && loop->id != handle.id; loop = loop->registry_next)
+		;
+	if (loop)
+		cr__loop_post_foreign(loop, post);
+	pthread_mutex_unlock(&registry_lock);
+	return loop ? 0 : -ESRCH;
 }
 
 int cr_loop_post_threadsafe(cr_loop handle, void (*fn)(void *arg), void *arg)
 {
 	struct cr__post *post = post_new(fn, arg);
-	struct cr__loop *loop;
+	int r;
 
 	if (!post)
 		return -ENOMEM;
-	pthread_mutex_lock(&registry_lock);
-	for (loop = cr__loop_registry; loop && loop->id != handle.id; loop = loop->registry_next)
-		;
-	if (loop) {
-		post->next = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
-		while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &post->next, post,
-		                                              memory_order_release,
-		                                              memory_order_relaxed))
-			;
-		wake(loop);
-	}
-	pthread_mutex_unlock(&registry_lock);
-	if (loop)
-		return 0;
-	cr__free(post);
-	return -ESRCH;
+	r = cr__loop_post_handle(handle, post);
+	if (r < 0)
+		cr__free(post);
+	return r;
 }
 
 cr_loop cr_loop_current(void)
@@ -177,9 +202,11 @@ static void posts_run(struct cr__loop *loop)
 	loop->posts_tail = &loop->posts_head;
 	while (post) {
 		struct cr__post *next = post->next;
+		bool ours = !post->drop;
 
 		post->fn(post->arg);
-		cr__free(post);
+		if (ours)
+			cr__free(post);
 		loop->posts++;
 		post = next;
 	}
@@ -202,7 +229,11 @@ int cr__loop_turn(struct cr__loop *loop, bool busy)
 		if (inbox_empty(loop))
 			until = cr__timers_next(&loop->timers);
 	}
+	if (loop->watch)
+		cr__watch_poll(loop->watch, true);
 	r = loop->backend->poll(loop, until);
+	if (loop->watch)
+		cr__watch_poll(loop->watch, false);
 	atomic_store_explicit(&loop->sleeping, false, memory_order_relaxed);
 	if (r < 0)
 		return r;

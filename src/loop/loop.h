@@ -12,15 +12,29 @@
 #include "base/list.h"
 #include "loop/backend.h"
 #include "loop/timers.h"
+#include "loop/watch.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* A queued callback. */
+/*
+ * A queued callback. One that is part of something larger has a drop(): it is not freed, may be
+ * queued again as soon as fn() is called, and drop(arg) is called instead when its loop ends first.
+ */
 struct cr__post {
 	struct cr__post *next;
 	void (*fn)(void *arg);
 	void *arg;
+	void (*drop)(void *arg);
+};
+
+/*
+ * What has to happen before a loop's memory goes, even if tasks had to be abandoned: called on the
+ * loop's thread when nobody can find the loop any more, but all of it is still there.
+ */
+struct cr__closer {
+	struct cr__closer *next;
+	void (*close)(struct cr__closer *closer);
 };
 
 struct cr__loop {
@@ -37,6 +51,8 @@ struct cr__loop {
 	void *backend_state;
 	struct cr__timers timers;
 	struct cr__attachment *attachments; /* see attach.h */
+	struct cr__closer *closers;         /* the latest first */
+	struct cr__watch *watch;            /* NULL: nobody looks */
 	_Atomic bool sleeping; /* published before a wait: posters then have to wake it */
 	int64_t id;
 	struct cr__loop *registry_next;
@@ -69,6 +85,16 @@ void cr__loop_close(struct cr__loop *loop);
 
 /* The backend for an option: by number, by CORAIL_BACKEND, or the best that the probe accepts. */
 int cr__loop_backend_choose(enum cr_backend wanted, const struct cr__backend **ret_backend);
+
+/* Queues a callback of the loop's own thread. */
+void cr__loop_post(struct cr__loop *loop, struct cr__post *post);
+
+/*
+ * Queues a callback from any thread and wakes the loop. The caller knows that the loop cannot end
+ * meanwhile; where it does not, it asks by the handle: 0, or -ESRCH when that loop has ended.
+ */
+void cr__loop_post_foreign(struct cr__loop *loop, struct cr__post *post);
+int cr__loop_post_handle(cr_loop handle, struct cr__post *post);
 
 /*
  * One turn: polls (waiting only when `busy` is false, and then for the next timer at most), fires
