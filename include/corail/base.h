@@ -106,6 +106,22 @@ static inline cr_nsec cr_micros(int64_t count)
 	X(TLS_HANDSHAKE, 11000, "TLS handshake failed")                                            \
 	X(TLS_CERTIFICATE, 11001, "the peer's certificate could not be verified")                  \
 	X(TLS_PROTOCOL, 11002, "TLS protocol error")                                               \
+	X(TLS_EXPIRED, 11003, "the peer's certificate has expired")                                \
+	X(TLS_NOT_YET_VALID, 11004, "the peer's certificate is not yet valid")                     \
+	X(TLS_WRONG_HOST, 11005, "the peer's certificate is for another host")                     \
+	X(TLS_SELF_SIGNED, 11006, "the peer's certificate is self-signed")                         \
+	X(TLS_UNKNOWN_CA, 11007, "the peer's certificate is from an unknown authority")            \
+	X(TLS_NO_CERTIFICATE, 11008, "the peer showed no certificate")                             \
+	X(TLS_REFUSED, 11009, "the peer did not accept our certificate")                           \
+	X(TLS_NO_VERSION, 11010, "no TLS version in common with the peer")                         \
+	X(TLS_NO_CIPHER, 11011, "no cipher or signature in common with the peer")                  \
+	X(TLS_NO_ALPN, 11012, "no application protocol in common with the peer")                   \
+	X(TLS_NO_HOST, 11013, "no certificate for the host that was asked for")                    \
+	X(TLS_ALERT, 11014, "the peer ended TLS with an alert")                                    \
+	X(TLS_NOT_TLS, 11015, "the peer does not speak TLS")                                       \
+	X(TLS_HANGUP, 11016, "the peer closed during the TLS handshake")                           \
+	X(TLS_TRUNCATED, 11017, "the TLS stream was cut off before its end")                       \
+	X(TLS_CONFIG, 11018, "the certificate, key or TLS setting cannot be used")                 \
 	X(HTTP_URL, 12000, "not a valid URL")                                                      \
 	X(HTTP_SCHEME, 12001, "URL scheme not supported")                                          \
 	X(HTTP_TRUNCATED, 12002, "the body ended before its announced length")                     \

@@ -245,6 +245,9 @@ typedef struct cr_transport {
 CORAIL_API int cr_conn_from_transport(const cr_transport *transport, void *state,
                                       cr_conn **ret_conn);
 
+/* The state of a connection that stands on that transport, NULL of any other. For transports. */
+CORAIL_API void *cr_conn_transport_state(const cr_conn *conn, const cr_transport *transport);
+
 /*
  * Cancels the calls in flight on a connection, without closing it; does not wait. For transports.
  */

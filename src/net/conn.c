@@ -121,6 +121,11 @@ int cr_conn_from_transport(const cr_transport *transport, void *state, cr_conn *
 	return 0;
 }
 
+void *cr_conn_transport_state(const cr_conn *conn, const cr_transport *transport)
+{
+	return conn->transport == transport ? conn->state : NULL;
+}
+
 static int from_fd(int fd, bool socket, cr_conn **ret_conn)
 {
 	cr_conn *conn;

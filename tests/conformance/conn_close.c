@@ -276,6 +276,8 @@ static int layered(int *unused)
 	CHECK_EQ(cr_conn_read_line(top, line, sizeof line), 5);
 	CHECK_STR(line, "HELLO");
 	CHECK_EQ(cr_conn_fd(top), -1);
+	CHECK(cr_conn_transport_state(top, &upper) == c[0]);
+	CHECK(!cr_conn_transport_state(c[0], &upper));
 	CHECK_EQ(cr_conn_nodelay_set(top, 1), -EOPNOTSUPP);
 	{
 		struct user reader = {top, 1};
