@@ -13,10 +13,10 @@
  *	cr_sim_network_set(&rough);
  *	cr_sim_connect_fail(3, -ECONNREFUSED);
  *
- * Simulated: TCP over IPv4 and IPv6, Unix stream sockets (names are the loop's own and vanish when
- * their socket is closed), socket pairs. Refused with -EOPNOTSUPP: datagrams, control messages,
- * and the operating system's own descriptors (files, pipes), because nothing in them could be
- * reproduced.
+ * Simulated: TCP and UDP over IPv4 and IPv6, multicast, Unix stream sockets (names are the loop's
+ * own and vanish when their socket is closed), socket pairs. Refused with -EOPNOTSUPP: Unix
+ * datagrams, control messages, and the operating system's own descriptors (files, pipes), because
+ * nothing in them could be reproduced.
  *
  * Time does not pass while tasks compute. Only a loop that never comes to rest (a task that yields
  * for ever) sees its clock creep on, so that deadlines still come.
@@ -42,7 +42,10 @@ typedef struct cr_sim_network {
 	cr_nsec latency;     /* from one end to the other; at first 50 us. Connecting takes two */
 	cr_nsec jitter;      /* up to so much more for each segment; at first 50 us */
 	size_t buffer_bytes; /* each end's, of sockets opened from then on; 0: 64 KiB */
+	unsigned loss_permille;      /* of datagrams: lost, */
+	unsigned duplicate_permille; /* or delivered twice */
 	unsigned split : 1;
+	unsigned reorder : 1; /* datagrams overtake each other, as the jitter has it */
 } cr_sim_network;
 
 /* Reads or changes the network's behaviour, for what is sent from now on. Returns 0 or -ESRCH. */

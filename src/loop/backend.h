@@ -58,6 +58,8 @@ struct cr__backend {
 	int (*sock_peer)(struct cr__loop *loop, int fd, struct sockaddr *addr, socklen_t *length);
 	int (*sock_option)(struct cr__loop *loop, int fd, int level, int name, const void *value,
 	                   socklen_t length);
+	int (*sock_option_get)(struct cr__loop *loop, int fd, int level, int name, void *value,
+	                       socklen_t *length);
 	int (*sock_shutdown)(struct cr__loop *loop, int fd, int how);
 
 	/*

@@ -32,6 +32,19 @@ enum cr__opcode {
 	 */
 	CR__OP_ACCEPT,
 	CR__OP_CONNECT, /* buffer: struct sockaddr *, size: its length */
+	/*
+	 * As SEND without flags, and the kernel may read the buffer until done(). Cancelling one whose
+	 * bytes have been taken resets the connection: nothing else makes the kernel let go of them.
+	 */
+	CR__OP_SEND_ZC,
+	/* To a socket, `size` bytes at `offset` of the file `other`. */
+	CR__OP_SENDFILE,
+	/* From the descriptor into the empty pipe `other`, and from the pipe `other` to it: `size`. */
+	CR__OP_SPLICE_IN,
+	CR__OP_SPLICE_OUT,
+	/* buffer: struct mmsghdr[], size: how many; flags: MSG_*; result: how many went or came */
+	CR__OP_RECVMMSG,
+	CR__OP_SENDMMSG,
 };
 
 struct cr__op {
@@ -40,6 +53,7 @@ struct cr__op {
 	enum cr__opcode code;
 	int fd;
 	uint32_t flags;
+	int other; /* a second descriptor, whose directions are not taken */
 	void *buffer;
 	size_t size;
 	int64_t offset;
@@ -81,6 +95,12 @@ int cr__fd_busy(struct cr__loop *loop, int fd);
 int cr__fd_cancel(struct cr__loop *loop, int fd);
 
 /*
+ * Notes that the library has just opened a descriptor for its user, so that a loop that is being
+ * debugged can tell which ones were never closed. Returns the descriptor, or the error that it is.
+ */
+int cr__fd_opened(struct cr__loop *loop, int fd);
+
+/*
  * Forgets and closes a descriptor with nothing in flight. Returns 0, or a negative error of
  * close(2).
  */
@@ -106,6 +126,8 @@ int cr__sock_name(struct cr__loop *loop, int fd, struct sockaddr *addr, socklen_
 int cr__sock_peer(struct cr__loop *loop, int fd, struct sockaddr *addr, socklen_t *length);
 int cr__sock_option(struct cr__loop *loop, int fd, int level, int name, const void *value,
                     socklen_t length);
+int cr__sock_option_get(struct cr__loop *loop, int fd, int level, int name, void *value,
+                        socklen_t *length);
 int cr__sock_shutdown(struct cr__loop *loop, int fd, int how);
 
 #endif

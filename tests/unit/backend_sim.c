@@ -345,7 +345,7 @@ static void names_and_refusals(void)
 	fd = cr__sock_open(&loop, AF_UNIX, SOCK_STREAM, 0);
 	CHECK_EQ(run(CR__OP_CONNECT, fd, &path, sizeof path), -ENOENT);
 	CHECK_EQ(cr__fd_close(&loop, fd), 0);
-	CHECK_EQ(cr__sock_open(&loop, AF_INET, SOCK_DGRAM, 0), -EOPNOTSUPP);
+	CHECK_EQ(cr__sock_open(&loop, AF_UNIX, SOCK_DGRAM, 0), -EOPNOTSUPP);
 	CHECK_EQ(run(CR__OP_WRITE, STDOUT_FILENO, "x", 1), -EOPNOTSUPP);
 	CHECK_EQ(run(CR__OP_WRITE, 1000, "x", 1), -EBADF);
 	CHECK_EQ(run(CR__OP_WRITE, -1, "x", 1), -EBADF);

@@ -13,16 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The result of a system call in our terms, retried when a signal interrupts it. */
-#define RESULT_OF(call)                                                                            \
-	__extension__({                                                                            \
-		ssize_t result_;                                                                   \
-		do                                                                                 \
-			result_ = (call);                                                          \
-		while (result_ < 0 && errno == EINTR);                                             \
-		result_ < 0 ? -errno : result_;                                                    \
-	})
-
 /* ---------------------------------------------------------------------------------- SIGPIPE --- */
 
 bool cr__nosignal_works(void)
@@ -108,17 +98,18 @@ static ssize_t write_quietly(int fd, const struct vector *vector, int flags)
 	ssize_t n;
 
 	if (cr__nosignal_works()) {
-		n = RESULT_OF(pwritev2(fd, vector->data, vector->count, -1, flags | RWF_NOSIGNAL));
+		n = CR__RESULT_OF(
+			pwritev2(fd, vector->data, vector->count, -1, flags | RWF_NOSIGNAL));
 		/*
 		 * Refused for descriptors without vectored writing (an eventfd): those raise
 		 * nothing.
 		 */
 		if (n != -EOPNOTSUPP || flags != 0)
 			return n;
-		return RESULT_OF(writev(fd, vector->data, vector->count));
+		return CR__RESULT_OF(writev(fd, vector->data, vector->count));
 	}
 	cr__sigpipe_hold(&sigpipe);
-	n = RESULT_OF(pwritev2(fd, vector->data, vector->count, -1, flags));
+	n = CR__RESULT_OF(pwritev2(fd, vector->data, vector->count, -1, flags));
 	cr__sigpipe_release(&sigpipe);
 	return n;
 }
@@ -128,8 +119,8 @@ static ssize_t socket_transfer(struct cr__op *op, const struct vector *vector, b
 	struct msghdr message = {.msg_iov = (struct iovec *)vector->data,
 	                         .msg_iovlen = (size_t)vector->count};
 
-	return writes ? RESULT_OF(sendmsg(op->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL))
-	              : RESULT_OF(recvmsg(op->fd, &message, MSG_DONTWAIT));
+	return writes ? CR__RESULT_OF(sendmsg(op->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL))
+	              : CR__RESULT_OF(recvmsg(op->fd, &message, MSG_DONTWAIT));
 }
 
 /*
@@ -172,13 +163,13 @@ static ssize_t transfer(struct cr__op *op, uint32_t *known)
 		*known |= CR__FD_NOT_SOCKET;
 	}
 	n = writes ? write_quietly(op->fd, &vector, RWF_NOWAIT)
-	           : RESULT_OF(preadv2(op->fd, vector.data, vector.count, -1, RWF_NOWAIT));
+	           : CR__RESULT_OF(preadv2(op->fd, vector.data, vector.count, -1, RWF_NOWAIT));
 	if (n != -EOPNOTSUPP)
 		return n;
 	if (!ready(op->fd, writes ? POLLOUT : POLLIN))
 		return -EAGAIN;
 	if (!writes)
-		return RESULT_OF(readv(op->fd, vector.data, vector.count));
+		return CR__RESULT_OF(readv(op->fd, vector.data, vector.count));
 	vector_limit(op->fd, &vector);
 	return write_quietly(op->fd, &vector, 0);
 }
@@ -190,7 +181,7 @@ ssize_t cr__direct_wait(const struct cr__op *op)
 	vector_of(op, &vector);
 	if (op->code == CR__OP_WRITE || op->code == CR__OP_WRITEV)
 		return write_quietly(op->fd, &vector, 0);
-	return RESULT_OF(readv(op->fd, vector.data, vector.count));
+	return CR__RESULT_OF(readv(op->fd, vector.data, vector.count));
 }
 
 /* ------------------------------------------------------------------------------- the others --- */
@@ -202,7 +193,7 @@ ssize_t cr__direct_wait(const struct cr__op *op)
 static ssize_t poll_now(const struct cr__op *op)
 {
 	struct pollfd poll_fd = {.fd = op->fd, .events = (short)(op->flags | POLLRDHUP)};
-	ssize_t n = RESULT_OF(poll(&poll_fd, 1, 0));
+	ssize_t n = CR__RESULT_OF(poll(&poll_fd, 1, 0));
 
 	if (n < 0)
 		return n;
@@ -235,8 +226,8 @@ static ssize_t accept_now(const struct cr__op *op, uint32_t known)
 
 	if (r < 0)
 		return r;
-	return RESULT_OF(accept4(op->fd, op->buffer, op->length,
-	                         (int)op->flags | SOCK_CLOEXEC | SOCK_NONBLOCK));
+	return CR__RESULT_OF(accept4(op->fd, op->buffer, op->length,
+	                             (int)op->flags | SOCK_CLOEXEC | SOCK_NONBLOCK));
 }
 
 /*
@@ -248,7 +239,7 @@ static ssize_t connect_now(struct cr__op *op, uint32_t known)
 	ssize_t r = nonblocking_ensure(op->fd, known);
 
 	if (r == 0)
-		r = RESULT_OF(connect(op->fd, op->buffer, (socklen_t)op->size));
+		r = CR__RESULT_OF(connect(op->fd, op->buffer, (socklen_t)op->size));
 	if (r == -EALREADY)
 		return -EINPROGRESS;
 	return r == -EISCONN && op->state ? 0 : r;
@@ -268,21 +259,28 @@ ssize_t cr__direct_try(struct cr__op *op, uint32_t *known)
 	case CR__OP_WRITEV:
 		return transfer(op, known);
 	case CR__OP_PREAD:
-		return RESULT_OF(pread(op->fd, op->buffer, op->size, op->offset));
+		return CR__RESULT_OF(pread(op->fd, op->buffer, op->size, op->offset));
 	case CR__OP_PWRITE:
-		return RESULT_OF(pwrite(op->fd, op->buffer, op->size, op->offset));
+		return CR__RESULT_OF(pwrite(op->fd, op->buffer, op->size, op->offset));
 	case CR__OP_RECV:
-		return RESULT_OF(recv(op->fd, op->buffer, op->size, receive));
+		return CR__RESULT_OF(recv(op->fd, op->buffer, op->size, receive));
 	case CR__OP_SEND:
-		return RESULT_OF(send(op->fd, op->buffer, op->size, send_flags));
+	case CR__OP_SEND_ZC:
+		return CR__RESULT_OF(send(op->fd, op->buffer, op->size, send_flags));
 	case CR__OP_RECVMSG:
-		return RESULT_OF(recvmsg(op->fd, op->buffer, receive));
+		return CR__RESULT_OF(recvmsg(op->fd, op->buffer, receive));
 	case CR__OP_SENDMSG:
-		return RESULT_OF(sendmsg(op->fd, op->buffer, send_flags));
+		return CR__RESULT_OF(sendmsg(op->fd, op->buffer, send_flags));
 	case CR__OP_ACCEPT:
 		return accept_now(op, *known);
 	case CR__OP_CONNECT:
 		return connect_now(op, *known);
+	case CR__OP_SENDFILE:
+	case CR__OP_SPLICE_IN:
+	case CR__OP_SPLICE_OUT:
+	case CR__OP_RECVMMSG:
+	case CR__OP_SENDMMSG:
+		return cr__direct_move(op);
 	}
 	return -EOPNOTSUPP;
 }

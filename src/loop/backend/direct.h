@@ -9,6 +9,7 @@
 
 #include "loop/op.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +18,16 @@
 #ifndef RWF_NOSIGNAL
 #define RWF_NOSIGNAL 0x00000100
 #endif
+
+/* The result of a system call in our terms, retried when a signal interrupts it. */
+#define CR__RESULT_OF(call)                                                                        \
+	__extension__({                                                                            \
+		ssize_t result_;                                                                   \
+		do                                                                                 \
+			result_ = (call);                                                          \
+		while (result_ < 0 && errno == EINTR);                                             \
+		result_ < 0 ? -errno : result_;                                                    \
+	})
 
 /* Whether the kernel honours RWF_NOSIGNAL. Tried once, on a pipe. */
 bool cr__nosignal_works(void);
@@ -38,6 +49,15 @@ void cr__sigpipe_release(const struct cr__sigpipe *sigpipe);
  * the descriptor; a hint in it may change. PREAD and PWRITE may wait for a disk.
  */
 ssize_t cr__direct_try(struct cr__op *op, uint32_t *known);
+
+/* The part of cr__direct_try() that io_uring does not know: SENDFILE, SPLICE_*, *MMSG. */
+ssize_t cr__direct_move(const struct cr__op *op);
+
+/* Whether an operation is one of those. */
+static inline bool cr__direct_only(const struct cr__op *op)
+{
+	return op->code >= CR__OP_SENDFILE && op->code <= CR__OP_SENDMMSG;
+}
 
 /* Reads or writes a file that cannot be waited for (a regular one), waiting for the disk. */
 ssize_t cr__direct_wait(const struct cr__op *op);

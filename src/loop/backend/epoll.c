@@ -379,5 +379,6 @@ const struct cr__backend cr__backend_epoll = {
 	.sock_name = cr__sockets_name,
 	.sock_peer = cr__sockets_peer,
 	.sock_option = cr__sockets_option,
+	.sock_option_get = cr__sockets_option_get,
 	.sock_shutdown = cr__sockets_shutdown,
 };

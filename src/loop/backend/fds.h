@@ -48,7 +48,9 @@ enum { CR__FD_READS = 1, CR__FD_WRITES = 2 };
 static inline unsigned cr__op_directions(const struct cr__op *op)
 {
 	const unsigned writes = 1u << CR__OP_WRITE | 1u << CR__OP_WRITEV | 1u << CR__OP_PWRITE |
-	                        1u << CR__OP_SEND | 1u << CR__OP_SENDMSG | 1u << CR__OP_CONNECT;
+	                        1u << CR__OP_SEND | 1u << CR__OP_SENDMSG | 1u << CR__OP_CONNECT |
+	                        1u << CR__OP_SEND_ZC | 1u << CR__OP_SENDFILE |
+	                        1u << CR__OP_SPLICE_OUT | 1u << CR__OP_SENDMMSG;
 
 	if (op->code != CR__OP_POLL)
 		return writes >> op->code & 1 ? CR__FD_WRITES : CR__FD_READS;
@@ -63,7 +65,8 @@ static inline unsigned cr__op_directions(const struct cr__op *op)
 static inline bool cr__op_takes_eagain(const struct cr__op *op)
 {
 	const unsigned messages = 1u << CR__OP_RECV | 1u << CR__OP_SEND | 1u << CR__OP_RECVMSG |
-	                          1u << CR__OP_SENDMSG;
+	                          1u << CR__OP_SENDMSG | 1u << CR__OP_RECVMMSG |
+	                          1u << CR__OP_SENDMMSG;
 
 	/* A Unix listener whose backlog is full: there is nothing to wait for (connect(2)). */
 	return op->code == CR__OP_CONNECT || (messages >> op->code & 1 && op->flags & MSG_DONTWAIT);

@@ -75,6 +75,10 @@ static unsigned op_directions(const struct cr__op *op)
 	case CR__OP_SEND:
 	case CR__OP_SENDMSG:
 	case CR__OP_CONNECT:
+	case CR__OP_SEND_ZC:
+	case CR__OP_SENDFILE:
+	case CR__OP_SPLICE_OUT:
+	case CR__OP_SENDMMSG:
 		return 1U << CR__SIM_WRITE;
 	case CR__OP_POLL:
 		if (!(op->flags & POLLOUT))
@@ -86,9 +90,37 @@ static unsigned op_directions(const struct cr__op *op)
 	}
 }
 
+static bool attempt_datagrams(struct cr__sim_sock *sock, struct cr__op *op)
+{
+	switch (op->code) {
+	case CR__OP_POLL:
+		op->result = cr__sim_datagram_ready(sock) & (op->flags | POLLERR | POLLHUP);
+		return op->result != 0;
+	case CR__OP_READ:
+	case CR__OP_READV:
+	case CR__OP_RECV:
+	case CR__OP_RECVMSG:
+	case CR__OP_RECVMMSG:
+		return cr__sim_datagram_receive(sock, op);
+	case CR__OP_WRITE:
+	case CR__OP_WRITEV:
+	case CR__OP_SEND:
+	case CR__OP_SENDMSG:
+	case CR__OP_SENDMMSG:
+		return cr__sim_datagram_send(sock, op);
+	case CR__OP_CONNECT:
+		return cr__sim_datagram_connect(sock, op);
+	default:
+		op->result = -EOPNOTSUPP;
+		return true;
+	}
+}
+
 /* Tries an operation. Returns true when op->result holds. */
 static bool attempt(struct cr__sim_sock *sock, struct cr__op *op)
 {
+	if (sock->datagrams)
+		return attempt_datagrams(sock, op);
 	switch (op->code) {
 	case CR__OP_POLL:
 		op->result = cr__sim_ready(sock) & (op->flags | POLLERR | POLLHUP);
@@ -102,6 +134,7 @@ static bool attempt(struct cr__sim_sock *sock, struct cr__op *op)
 	case CR__OP_WRITEV:
 	case CR__OP_SEND:
 	case CR__OP_SENDMSG:
+	case CR__OP_SEND_ZC:
 		return cr__sim_send(sock, op);
 	case CR__OP_ACCEPT:
 		return cr__sim_accept(sock, op);
@@ -109,9 +142,12 @@ static bool attempt(struct cr__sim_sock *sock, struct cr__op *op)
 		return cr__sim_connect(sock, op);
 	case CR__OP_PREAD:
 	case CR__OP_PWRITE:
+		op->result = -ESPIPE;
+		return true;
+	default:
 		break;
 	}
-	op->result = -ESPIPE;
+	op->result = -EOPNOTSUPP;
 	return true;
 }
 
@@ -397,6 +433,7 @@ const struct cr__backend cr__backend_sim = {
 	.sock_name = cr__sim_sock_name,
 	.sock_peer = cr__sim_sock_peer,
 	.sock_option = cr__sim_sock_option,
+	.sock_option_get = cr__sim_sock_option_get,
 	.sock_shutdown = cr__sim_sock_shutdown,
 	.shuffle = sim_shuffle,
 };

@@ -11,6 +11,7 @@
  *	sim_connect.c listen, connect, accept
  *	sim_wire.c    when things arrive; ends and resets
  *	sim_stream.c  sending, receiving, readiness
+ *	sim_datagram.c  the same for datagrams
  *	sim_fault.c   the public controls of corail/sim.h
  *
  * A connection is two sockets that point to each other; what is on its way to a socket, or waits
@@ -27,6 +28,7 @@
 
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
 enum {
@@ -51,6 +53,21 @@ struct cr__sim_segment {
 	cr_nsec when;
 	size_t size, taken;
 	char data[];
+};
+
+/* A datagram on its way, or not yet received. */
+struct cr__sim_datagram {
+	struct cr__sim_datagram *next;
+	cr_nsec when;
+	struct cr__sim_address from;
+	size_t size;
+	char data[];
+};
+
+/* A multicast group that a socket has joined. */
+struct cr__sim_group {
+	struct cr__sim_group *next;
+	struct cr__sim_address address;
 };
 
 enum cr__sim_state {
@@ -96,6 +113,13 @@ struct cr__sim_sock {
 	cr_nsec last_at, end_at, reset_at; /* when the latest byte, the end, a reset arrives */
 	bool ended, send_shut, receive_shut;
 	int error; /* to be reported once */
+
+	/* A socket for datagrams; queued_bytes and arrived_bytes count theirs. */
+	bool datagrams, broadcast, multicast_silent;
+	struct cr__sim_datagram *flying; /* by time of arrival */
+	struct cr__sim_datagram *arrived, **arrived_tail;
+	struct cr__sim_group *groups;
+	cr_nsec refused_at; /* when the word comes that nobody was there */
 };
 
 /* See cr_sim_connect_rule(). */
@@ -155,6 +179,8 @@ int cr__sim_sock_open(struct cr__loop *loop, int domain, int type, int protocol)
 int cr__sim_sock_pair(struct cr__loop *loop, int domain, int type, int ret_fds[2]);
 int cr__sim_sock_option(struct cr__loop *loop, int fd, int level, int name, const void *value,
                         socklen_t length);
+int cr__sim_sock_option_get(struct cr__loop *loop, int fd, int level, int name, void *value,
+                            socklen_t *length);
 
 /* sim_name.c */
 int cr__sim_address_set(struct cr__sim_address *address, const struct sockaddr *addr,
@@ -168,6 +194,7 @@ void cr__sim_address_meant(struct cr__sim_address *address);
 int cr__sim_name_auto(struct cr__sim_sock *sock, const struct cr__sim_address *target);
 bool cr__sim_name_taken(const struct cr__sim_sock *sock);
 void cr__sim_name_release(struct cr__sim_sock *sock);
+bool cr__sim_name_covers(const struct cr__sim_sock *sock, const struct cr__sim_address *target);
 struct cr__sim_sock *cr__sim_listener_find(struct cr__sim *sim,
                                            const struct cr__sim_address *target);
 void cr__sim_name_seen_by(const struct cr__sim_sock *listener, struct cr__sim_address *address);
@@ -194,7 +221,26 @@ void cr__sim_reset_here(struct cr__sim_sock *sock);
 void cr__sim_stream_close(struct cr__sim_sock *sock);
 int cr__sim_sock_shutdown(struct cr__loop *loop, int fd, int how);
 
+/* sim_datagram.c: results as of an attempt */
+bool cr__sim_datagram_send(struct cr__sim_sock *sock, struct cr__op *op);
+bool cr__sim_datagram_receive(struct cr__sim_sock *sock, struct cr__op *op);
+bool cr__sim_datagram_connect(struct cr__sim_sock *sock, struct cr__op *op);
+uint32_t cr__sim_datagram_ready(const struct cr__sim_sock *sock);
+void cr__sim_datagram_arrive(struct cr__sim_sock *sock);
+void cr__sim_datagram_end(struct cr__sim_sock *sock);
+int cr__sim_datagram_option(struct cr__sim_sock *sock, int level, int name, const void *value,
+                            socklen_t length);
+
 /* sim_stream.c: results as of an attempt */
+struct cr__sim_vector {
+	struct iovec one;
+	const struct iovec *at;
+	size_t count, total;
+};
+
+bool cr__sim_vector_of(struct cr__op *op, struct cr__sim_vector *v);
+void cr__sim_vector_copy(const struct cr__sim_vector *v, size_t offset, char *plain, size_t size,
+                         bool to_vector);
 bool cr__sim_send(struct cr__sim_sock *sock, struct cr__op *op);
 bool cr__sim_receive(struct cr__sim_sock *sock, struct cr__op *op);
 uint32_t cr__sim_ready(const struct cr__sim_sock *sock);

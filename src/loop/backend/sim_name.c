@@ -157,7 +157,7 @@ void cr__sim_name_seen_by(const struct cr__sim_sock *listener, struct cr__sim_ad
 /* Whether both names could be meant by one target. */
 static bool names_overlap(const struct cr__sim_sock *a, const struct cr__sim_sock *b)
 {
-	if (is_inet(&a->local) != is_inet(&b->local))
+	if (is_inet(&a->local) != is_inet(&b->local) || a->datagrams != b->datagrams)
 		return false;
 	if (!is_inet(&a->local))
 		return same_local(&a->local, &b->local);
@@ -253,10 +253,9 @@ void cr__sim_name_release(struct cr__sim_sock *sock)
 	sock->owns_port = false;
 }
 
-static bool listens_on(const struct cr__sim_sock *sock, const struct cr__sim_address *target)
+/* Whether what is sent to a target is meant for a socket of that name. */
+bool cr__sim_name_covers(const struct cr__sim_sock *sock, const struct cr__sim_address *target)
 {
-	if (sock->state != CR__SIM_LISTENING || sock->accept_shut)
-		return false;
 	if (!is_inet(target))
 		return !is_inet(&sock->local) && same_local(&sock->local, target);
 	if (!is_inet(&sock->local) || port_of(&sock->local) != port_of(target))
@@ -264,6 +263,12 @@ static bool listens_on(const struct cr__sim_sock *sock, const struct cr__sim_add
 	if (sock->local.any.sa_family == target->any.sa_family)
 		return is_any(&sock->local) || same_host(&sock->local, target);
 	return target->any.sa_family == AF_INET && is_any(&sock->local) && !sock->v6_only;
+}
+
+static bool listens_on(const struct cr__sim_sock *sock, const struct cr__sim_address *target)
+{
+	return sock->state == CR__SIM_LISTENING && !sock->accept_shut &&
+	       cr__sim_name_covers(sock, target);
 }
 
 /* Who listens there; of several (SO_REUSEPORT), one that the seed chooses. NULL for nobody. */

@@ -98,7 +98,8 @@ int cr__sim_sock_create(struct cr__sim *sim, int domain, struct cr__sim_sock **r
 	sock->local.any.sa_family = sock->remote.any.sa_family = (sa_family_t)domain;
 	sock->send_buffer = sock->receive_buffer = buffer;
 	sock->segments_tail = &sock->segments;
-	sock->answer_at = sock->end_at = sock->reset_at = CORAIL_NEVER;
+	sock->arrived_tail = &sock->arrived;
+	sock->answer_at = sock->end_at = sock->reset_at = sock->refused_at = CORAIL_NEVER;
 	cr__list_push_back(&sim->socks, &sock->link);
 	cr__list_init(&sock->bound_link);
 	cr__list_init(&sock->queue_link);
@@ -119,6 +120,7 @@ void cr__sim_sock_destroy(struct cr__sim_sock *sock)
 		sock->segments = segment->next;
 		cr__free(segment);
 	}
+	cr__sim_datagram_end(sock);
 	cr__sim_name_release(sock);
 	number_release(sock);
 	cr__timer_unset(&sock->sim->timers, &sock->timer);
@@ -148,18 +150,21 @@ int cr__sim_fd_close(struct cr__loop *loop, int fd)
 
 int cr__sim_sock_open(struct cr__loop *loop, int domain, int type, int protocol)
 {
+	const int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
+	const int usual = kind == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP;
 	struct cr__sim_sock *sock;
 	int r;
 
 	if (domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX)
 		return -EAFNOSUPPORT;
-	if ((type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) != SOCK_STREAM)
+	if (kind != SOCK_STREAM && (kind != SOCK_DGRAM || domain == AF_UNIX))
 		return -EOPNOTSUPP;
-	if (protocol != 0 && (domain == AF_UNIX || protocol != IPPROTO_TCP))
+	if (protocol != 0 && (domain == AF_UNIX || protocol != usual))
 		return -EPROTONOSUPPORT;
 	r = cr__sim_sock_create(cr__sim_of(loop), domain, &sock);
 	if (r < 0)
 		return r;
+	sock->datagrams = kind == SOCK_DGRAM;
 	r = cr__sim_sock_number(sock);
 	if (r < 0)
 		cr__sim_sock_destroy(sock);
@@ -201,6 +206,9 @@ static int option_socket(struct cr__sim_sock *sock, int name, const void *value,
 	case SO_REUSEADDR:
 		sock->reuse_address = number;
 		return 0;
+	case SO_BROADCAST:
+		sock->broadcast = number;
+		return 0;
 	case SO_REUSEPORT:
 		sock->reuse_port = number;
 		return 0;
@@ -236,6 +244,9 @@ int cr__sim_sock_option(struct cr__loop *loop, int fd, int level, int name, cons
 	    (level == SOL_SOCKET && name == SO_LINGER ? sizeof(struct linger) : sizeof number))
 		return -EINVAL;
 	memcpy(&number, value, sizeof number);
+	if (sock->datagrams && (level == IPPROTO_IP || level == IPPROTO_IPV6) &&
+	    name != IPV6_V6ONLY)
+		return cr__sim_datagram_option(sock, level, name, value, length);
 	if (level == SOL_SOCKET)
 		return option_socket(sock, name, value, number);
 	if (level == IPPROTO_TCP && sock->domain != AF_UNIX)
@@ -245,4 +256,54 @@ int cr__sim_sock_option(struct cr__loop *loop, int fd, int level, int name, cons
 		return 0;
 	}
 	return -ENOPROTOOPT;
+}
+
+/* The state of a connection as TCP_INFO has it: what a closing end waits for. */
+static uint8_t tcp_state(const struct cr__sim_sock *sock)
+{
+	if (sock->state == CR__SIM_LISTENING)
+		return TCP_LISTEN;
+	if (sock->state == CR__SIM_CONNECTING)
+		return TCP_SYN_SENT;
+	if (sock->state == CR__SIM_FRESH || !sock->peer)
+		return TCP_CLOSE;
+	if (!sock->send_shut)
+		return sock->ended ? TCP_CLOSE_WAIT : TCP_ESTABLISHED;
+	if (sock->peer->ended)
+		return sock->ended ? TCP_CLOSE : TCP_FIN_WAIT2;
+	return sock->ended ? TCP_LAST_ACK : TCP_FIN_WAIT1;
+}
+
+static int option_give(void *value, socklen_t *length, const void *from, size_t size)
+{
+	if (*length < size)
+		size = *length;
+	memcpy(value, from, size);
+	*length = (socklen_t)size;
+	return 0;
+}
+
+int cr__sim_sock_option_get(struct cr__loop *loop, int fd, int level, int name, void *value,
+                            socklen_t *length)
+{
+	struct cr__sim_sock *sock;
+	int number, r = cr__sim_sock_find(cr__sim_of(loop), fd, &sock);
+
+	if (r < 0)
+		return r;
+	if (level == IPPROTO_TCP && name == TCP_INFO && sock->domain != AF_UNIX &&
+	    !sock->datagrams) {
+		struct tcp_info info = {.tcpi_state = tcp_state(sock)};
+
+		return option_give(value, length, &info, sizeof info);
+	}
+	if (level == SOL_SOCKET && name == SO_PEERCRED && sock->domain == AF_UNIX) {
+		struct ucred self = {.pid = getpid(), .uid = getuid(), .gid = getgid()};
+
+		return option_give(value, length, &self, sizeof self);
+	}
+	if (level != SOL_SOCKET || (name != SO_SNDBUF && name != SO_RCVBUF))
+		return -ENOPROTOOPT;
+	number = (int)(name == SO_SNDBUF ? sock->send_buffer : sock->receive_buffer);
+	return option_give(value, length, &number, sizeof number);
 }

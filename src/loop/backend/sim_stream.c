@@ -6,22 +6,17 @@
 
 #include <poll.h>
 #include <string.h>
-#include <sys/uio.h>
 
 /* Bytes: sent as segments, received from what has arrived. */
 
 /* The longest piece of a stream that is cut up (cr_sim_network.split). */
 enum { PIECE_MAX = 4096 };
 
-/* The buffers of an operation, whatever its kind. */
-struct vector {
-	struct iovec one;
-	const struct iovec *at;
-	size_t count, total;
-};
-
-/* Returns false for control messages, which cannot be simulated. */
-static bool vector_of(struct cr__op *op, struct vector *v)
+/*
+ * The buffers of an operation, whatever its kind. Returns false for control messages, which cannot
+ * be simulated.
+ */
+bool cr__sim_vector_of(struct cr__op *op, struct cr__sim_vector *v)
 {
 	struct msghdr *message = op->buffer;
 
@@ -45,8 +40,8 @@ static bool vector_of(struct cr__op *op, struct vector *v)
 }
 
 /* Copies `size` bytes between a plain buffer and what lies `offset` bytes into a vector. */
-static void vector_copy(const struct vector *v, size_t offset, char *plain, size_t size,
-                        bool to_vector)
+void cr__sim_vector_copy(const struct cr__sim_vector *v, size_t offset, char *plain, size_t size,
+                         bool to_vector)
 {
 	for (size_t i = 0; i < v->count && size; i++) {
 		size_t length = v->at[i].iov_len, part;
@@ -88,7 +83,7 @@ static size_t room(const struct cr__sim_sock *sock)
 }
 
 /* Sends `size` bytes of a vector as segments. Returns how many went: fewer when memory is short. */
-static size_t send_segments(struct cr__sim_sock *sock, const struct vector *v, size_t size)
+static size_t send_segments(struct cr__sim_sock *sock, const struct cr__sim_vector *v, size_t size)
 {
 	struct cr__sim_sock *peer = sock->peer;
 	size_t done = 0;
@@ -100,7 +95,7 @@ static size_t send_segments(struct cr__sim_sock *sock, const struct vector *v, s
 		if (!segment)
 			break;
 		*segment = (struct cr__sim_segment){.when = cr__sim_arrival(peer), .size = part};
-		vector_copy(v, done, segment->data, part, false);
+		cr__sim_vector_copy(v, done, segment->data, part, false);
 		*peer->segments_tail = segment;
 		peer->segments_tail = &segment->next;
 		if (!peer->coming)
@@ -130,14 +125,14 @@ static int send_check(struct cr__sim_sock *sock)
 bool cr__sim_send(struct cr__sim_sock *sock, struct cr__op *op)
 {
 	struct cr__sim *sim = sock->sim;
-	struct vector v;
+	struct cr__sim_vector v;
 	size_t size;
 
 	op->result = send_check(sock);
 	if (op->result < 0)
 		return true;
 	op->result = -EOPNOTSUPP;
-	if (!vector_of(op, &v) || (flags_of(op) & MSG_OOB))
+	if (!cr__sim_vector_of(op, &v) || (flags_of(op) & MSG_OOB))
 		return true;
 	op->result = (ssize_t)v.total;
 	if (v.total == 0)
@@ -164,8 +159,8 @@ bool cr__sim_send(struct cr__sim_sock *sock, struct cr__op *op)
 }
 
 /* Copies arrived bytes into a vector, and takes them out unless it is only a look. */
-static void take(struct cr__sim_sock *sock, const struct vector *v, size_t offset, size_t size,
-                 bool peek)
+static void take(struct cr__sim_sock *sock, const struct cr__sim_vector *v, size_t offset,
+                 size_t size, bool peek)
 {
 	struct cr__sim_segment *segment = sock->segments;
 
@@ -177,7 +172,7 @@ static void take(struct cr__sim_sock *sock, const struct vector *v, size_t offse
 		struct cr__sim_segment *next = segment->next;
 		size_t left = segment->size - segment->taken, part = left < size ? left : size;
 
-		vector_copy(v, offset, segment->data + segment->taken, part, true);
+		cr__sim_vector_copy(v, offset, segment->data + segment->taken, part, true);
 		offset += part;
 		size -= part;
 		if (!peek) {
@@ -216,14 +211,14 @@ bool cr__sim_receive(struct cr__sim_sock *sock, struct cr__op *op)
 	uint32_t flags = flags_of(op);
 	bool all = (flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
 	struct msghdr *message = op->buffer;
-	struct vector v;
+	struct cr__sim_vector v;
 	size_t size;
 
 	op->result = sock->domain == AF_UNIX ? -EINVAL : -ENOTCONN;
 	if (sock->state != CR__SIM_CONNECTED)
 		return true;
 	op->result = -EOPNOTSUPP;
-	if (!vector_of(op, &v) || (flags & MSG_OOB))
+	if (!cr__sim_vector_of(op, &v) || (flags & MSG_OOB))
 		return true;
 	if (op->code == CR__OP_RECVMSG) {
 		message->msg_namelen = 0;

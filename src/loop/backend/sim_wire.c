@@ -40,6 +40,8 @@ void cr__sim_arm(struct cr__sim_sock *sock)
 
 	if (sock->coming)
 		when = earlier(when, sock->coming->when);
+	if (sock->datagrams)
+		when = earlier(sock->flying ? sock->flying->when : CORAIL_NEVER, sock->refused_at);
 	if (is_cut_off(sock) && when < sim->partition_until)
 		when = sim->partition_until;
 	cr__timer_unset(&sim->timers, &sock->timer);
@@ -53,7 +55,9 @@ void cr__sim_arrive(struct cr__timer *timer)
 	struct cr__sim_sock *sock = CR__CONTAINER(timer, struct cr__sim_sock, timer);
 	cr_nsec now = sock->sim->now;
 
-	if (!is_cut_off(sock)) {
+	if (sock->datagrams && !is_cut_off(sock)) {
+		cr__sim_datagram_arrive(sock);
+	} else if (!is_cut_off(sock)) {
 		if (sock->answer_at <= now)
 			cr__sim_connect_answer(sock);
 		while (sock->coming && sock->coming->when <= now) {

@@ -74,6 +74,13 @@ int cr__sockets_option(struct cr__loop *loop, int fd, int level, int name, const
 	return result_of(setsockopt(fd, level, name, value, length));
 }
 
+int cr__sockets_option_get(struct cr__loop *loop, int fd, int level, int name, void *value,
+                           socklen_t *length)
+{
+	(void)loop;
+	return result_of(getsockopt(fd, level, name, value, length));
+}
+
 int cr__sockets_shutdown(struct cr__loop *loop, int fd, int how)
 {
 	(void)loop;

@@ -19,6 +19,8 @@ int cr__sockets_name(struct cr__loop *loop, int fd, struct sockaddr *addr, sockl
 int cr__sockets_peer(struct cr__loop *loop, int fd, struct sockaddr *addr, socklen_t *length);
 int cr__sockets_option(struct cr__loop *loop, int fd, int level, int name, const void *value,
                        socklen_t length);
+int cr__sockets_option_get(struct cr__loop *loop, int fd, int level, int name, void *value,
+                           socklen_t *length);
 int cr__sockets_shutdown(struct cr__loop *loop, int fd, int how);
 
 /* close(2) of a number that is no longer in the table. Returns 0 or a negative errno. */

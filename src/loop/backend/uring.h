@@ -30,6 +30,8 @@ enum {
 	CR__URING_CANCELLED = 1 << 2,     /* a cancel request was made */
 	CR__URING_POLLING = 1 << 3, /* its entry only waits for readiness; then it starts again */
 	CR__URING_GUARDED = 1 << 4, /* may raise SIGPIPE while the kernel runs it for us */
+	CR__URING_COPIES = 1 << 5,  /* a SEND_ZC that has to be a SEND */
+	CR__URING_SENT = 1 << 6,    /* a SEND_ZC with its result, but the kernel has the memory */
 };
 
 struct cr__uring {

@@ -107,6 +107,12 @@ static void fill(const struct cr__uring *u, struct io_uring_sqe *entry, const st
 		io_uring_prep_send(entry, op->fd, op->buffer, size,
 		                   (int)(op->flags | MSG_NOSIGNAL));
 		break;
+	case CR__OP_SEND_ZC:
+		if (op->state & CR__URING_COPIES)
+			io_uring_prep_send(entry, op->fd, op->buffer, size, MSG_NOSIGNAL);
+		else
+			io_uring_prep_send_zc(entry, op->fd, op->buffer, size, MSG_NOSIGNAL, 0);
+		break;
 	case CR__OP_RECVMSG:
 		io_uring_prep_recvmsg(entry, op->fd, op->buffer, op->flags);
 		break;
@@ -120,6 +126,8 @@ static void fill(const struct cr__uring *u, struct io_uring_sqe *entry, const st
 	case CR__OP_CONNECT:
 		io_uring_prep_connect(entry, op->fd, op->buffer, (socklen_t)op->size);
 		break;
+	default:
+		break; /* never entries: cr__direct_only() */
 	}
 }
 
@@ -186,6 +194,15 @@ static bool seekable(struct cr__uring *u, int fd)
 	return true;
 }
 
+/* A system call, for what the ring does not know. Returns false when it has to wait. */
+static bool attempt(struct cr__uring *u, struct cr__op *op)
+{
+	uint32_t known = u->fds.slots[op->fd].flags;
+
+	op->result = cr__direct_try(op, &known);
+	return op->result != -EAGAIN || cr__op_takes_eagain(op);
+}
+
 int cr__uring_op_start(struct cr__loop *loop, struct cr__op *op)
 {
 	struct cr__uring *u = cr__uring_of(loop);
@@ -209,6 +226,17 @@ int cr__uring_op_start(struct cr__loop *loop, struct cr__op *op)
 			op->state = CR__URING_GUARDED;
 			u->guarded++;
 		}
+		break;
+	case CR__OP_SENDFILE:
+	case CR__OP_SPLICE_IN:
+	case CR__OP_SPLICE_OUT:
+	case CR__OP_RECVMMSG:
+	case CR__OP_SENDMMSG:
+		if (attempt(u, op)) {
+			cr__fds_release(&u->fds, op);
+			return 1;
+		}
+		op->state = CR__URING_POLLING;
 		break;
 	default:
 		break;
@@ -247,6 +275,17 @@ static bool still_ours(struct cr__uring *u, const struct cr__op *op,
 	return true;
 }
 
+/*
+ * Takes back what a zero-copy send has handed over: a connection that is no more has no bytes to
+ * send again. connect(2): AF_UNSPEC dissolves the association; TCP resets.
+ */
+static void disconnect(const struct cr__op *op)
+{
+	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+
+	connect(op->fd, &nowhere, sizeof nowhere);
+}
+
 bool cr__uring_op_cancel(struct cr__loop *loop, struct cr__op *op)
 {
 	struct cr__uring *u = cr__uring_of(loop);
@@ -257,6 +296,12 @@ bool cr__uring_op_cancel(struct cr__loop *loop, struct cr__op *op)
 	if (op->state & CR__URING_QUEUED) {
 		detach(u, op);
 		return true;
+	}
+	if (op->state & CR__URING_SENT) {
+		op->state |= CR__URING_CANCELLED;
+		op->result = -ECANCELED;
+		disconnect(op);
+		return false;
 	}
 	if (still_ours(u, op, &entry)) {
 		io_uring_prep_nop(entry);
@@ -312,6 +357,36 @@ static void tell_memcheck(const struct cr__op *op, int32_t result)
 }
 
 /*
+ * A zero-copy send has two completions: its result, and the word that the kernel no longer needs
+ * the memory. Returns true when the operation has to go on.
+ */
+static bool zerocopy_goes_on(struct cr__uring *u, struct cr__op *op, int32_t *result,
+                             uint32_t flags)
+{
+	const bool cancelled = op->state & CR__URING_CANCELLED || u->closing;
+
+	if (flags & IORING_CQE_F_NOTIF) {
+		op->state &= ~(uint32_t)CR__URING_SENT;
+		*result = (int32_t)op->result;
+	} else if (flags & IORING_CQE_F_MORE) {
+		op->state |= CR__URING_SENT;
+		op->result = *result;
+		if (cancelled && *result > 0) {
+			op->result = -ECANCELED;
+			disconnect(op);
+		}
+		return true;
+	}
+	/* An older kernel, or a kind of socket that cannot do it. */
+	if ((*result != -EINVAL && *result != -EOPNOTSUPP) || op->state & CR__URING_COPIES ||
+	    cancelled)
+		return false;
+	op->state |= CR__URING_COPIES;
+	submit(u, op);
+	return true;
+}
+
+/*
  * The rare answers. Returns true when the operation has to go on: a descriptor whose owner made it
  * O_NONBLOCK answers -EAGAIN on some kernels and for some files; then readiness is waited for, by
  * the same operation, and it is issued anew. An interrupted one is issued anew, unless we
@@ -338,12 +413,22 @@ static bool goes_on(struct cr__uring *u, struct cr__op *op, int32_t *result)
 		*result = -ECANCELED;
 		return false;
 	}
+	if (polling && cr__direct_only(op)) {
+		if (attempt(u, op)) {
+			*result = (int32_t)op->result;
+			return false;
+		}
+		op->state |= CR__URING_POLLING;
+	}
 	submit(u, op);
 	return true;
 }
 
 void cr__uring_complete(struct cr__uring *u, struct cr__op *op, int32_t result, uint32_t flags)
 {
+	if (__builtin_expect(op->code == CR__OP_SEND_ZC, 0) &&
+	    zerocopy_goes_on(u, op, &result, flags))
+		return;
 	if (__builtin_expect(result == -EAGAIN || result == -EINTR || result == -EINPROGRESS ||
 	                             result == -EALREADY || op->state & CR__URING_POLLING,
 	                     0) &&
