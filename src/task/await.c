@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "task/choice.h"
 #include "task/ended.h"
 #include "task/handover.h"
 
@@ -80,41 +81,47 @@ int cr_await(cr_task handle)
 	join->wait.reason = "await";
 	join->wait.fd = -1;
 	join->wait.holder = join_holder;
-	join->first = NULL;
+	join->ended = NULL;
 	join_link(join, task);
 	return cr__park_in(s, self, &join->wait);
 }
 
 /* A cr_task_wait_first(): one wait, joined to many tasks. */
-struct cr__first {
+struct first {
 	struct cr__wait wait;
-	struct cr__join *joins;
+	struct first_join *joins;
 	size_t count, winner;
 	bool woken;
 };
 
-static void first_unlink(struct cr__first *first)
+struct first_join {
+	struct cr__join join;
+	struct first *first;
+};
+
+static void first_unlink(struct first *first)
 {
 	for (size_t i = 0; i < first->count; i++)
-		if (first->joins[i].target)
-			join_unlink(&first->joins[i]);
+		if (first->joins[i].join.target)
+			join_unlink(&first->joins[i].join);
 }
 
 static enum cr__abort first_abort(struct cr__wait *wait)
 {
-	first_unlink(CR__CONTAINER(wait, struct cr__first, wait));
+	first_unlink(CR__CONTAINER(wait, struct first, wait));
 	return CR__ABORT_DONE;
 }
 
-static void first_wake(struct cr__sched *s, struct cr__join *join, int result)
+static void first_ended(struct cr__join *join, int result)
 {
-	struct cr__first *first = join->first;
+	struct first_join *own = CR__CONTAINER(join, struct first_join, join);
+	struct first *first = own->first;
 
-	first->winner = (size_t)(join - first->joins);
+	first->winner = (size_t)(own - first->joins);
 	/* At once, so that a second one that ends in this turn finds nobody waiting. */
 	first_unlink(first);
 	first->woken = true;
-	cr__wake(s, first->wait.task, result);
+	cr__unpark(first->wait.task, result);
 }
 
 void cr__joiners_wake(struct cr__sched *s, struct cr__task *task)
@@ -122,20 +129,19 @@ void cr__joiners_wake(struct cr__sched *s, struct cr__task *task)
 	struct cr__join *join;
 
 	while ((join = task->joiners) != NULL) {
-		if (join->first) {
-			first_wake(s, join, task->result);
-			continue;
-		}
 		join_unlink(join);
-		cr__wake(s, join->wait.task, task->result);
+		if (join->ended)
+			join->ended(join, task->result);
+		else
+			cr__wake(s, join->wait.task, task->result);
 	}
 }
 
 /*
  * Whether one of them has ended already: 1 and the first such in the array, 0, or a negative error.
  */
-static int first_ended(struct cr__sched *s, const cr_task *tasks, size_t count, size_t *ret_index,
-                       int *ret_result)
+static int first_of_ended(struct cr__sched *s, const cr_task *tasks, size_t count,
+                          size_t *ret_index, int *ret_result)
 {
 	for (size_t i = 0; i < count; i++) {
 		int error;
@@ -158,8 +164,8 @@ static int first_ended(struct cr__sched *s, const cr_task *tasks, size_t count, 
 int cr_task_wait_first(const cr_task *tasks, size_t count, size_t *ret_index)
 {
 	enum { ON_STACK = 16 };
-	struct cr__join few[ON_STACK];
-	struct cr__first first = {
+	struct first_join few[ON_STACK];
+	struct first first = {
 		.wait = {.abort = first_abort, .reason = "await first", .fd = -1},
 		.joins = few,
 		.count = count,
@@ -171,7 +177,7 @@ int cr_task_wait_first(const cr_task *tasks, size_t count, size_t *ret_index)
 		return r;
 	if (count == 0)
 		return -EINVAL;
-	r = first_ended(s, tasks, count, ret_index, &result);
+	r = first_of_ended(s, tasks, count, ret_index, &result);
 	if (r != 0)
 		return r < 0 ? r : result;
 	if (count > ON_STACK) {
@@ -181,7 +187,8 @@ int cr_task_wait_first(const cr_task *tasks, size_t count, size_t *ret_index)
 	}
 	for (size_t i = 0; i < count; i++) {
 		first.joins[i].first = &first;
-		join_link(&first.joins[i], cr__task_find(s, tasks[i], &r));
+		first.joins[i].join.ended = first_ended;
+		join_link(&first.joins[i].join, cr__task_find(s, tasks[i], &r));
 	}
 	r = cr__park(&first.wait);
 	if (first.woken)
@@ -190,6 +197,75 @@ int cr_task_wait_first(const cr_task *tasks, size_t count, size_t *ret_index)
 		cr__free(first.joins);
 	return r;
 }
+
+/* ------------------------------------------------------------- as a case of cr_select() --- */
+
+struct task_case {
+	struct cr__case head;
+	cr_task task;
+	struct cr__join join;
+};
+
+static bool task_case_attempt(struct cr__case *c)
+{
+	struct task_case *own = CR__CONTAINER(c, struct task_case, head);
+	struct cr__sched *s = cr__sched_self();
+	int error;
+	struct cr__task *task = cr__task_find(s, own->task, &error);
+
+	if (!task)
+		c->result = error;
+	else if (task == cr__running(s))
+		c->result = -EDEADLK;
+	else if (task->flags & CR__TASK_DONE) {
+		cr__ended_read(s, task);
+		c->result = task->result;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void task_case_ended(struct cr__join *join, int result)
+{
+	struct task_case *own = CR__CONTAINER(join, struct task_case, join);
+
+	own->head.result = result;
+	cr__case_take(&own->head);
+}
+
+/* The engine has just attempted it, and no task has run since. */
+static bool task_case_enqueue(struct cr__case *c)
+{
+	struct task_case *own = CR__CONTAINER(c, struct task_case, head);
+
+	own->join.ended = task_case_ended;
+	join_link(&own->join, cr__task_lookup(cr__sched_self(), own->task));
+	return false;
+}
+
+static bool task_case_dequeue(struct cr__case *c)
+{
+	join_unlink(&CR__CONTAINER(c, struct task_case, head)->join);
+	return true;
+}
+
+cr_case cr_case_task(cr_task task)
+{
+	static const struct cr__case_ops ops = {task_case_attempt, task_case_enqueue,
+	                                        task_case_dequeue};
+	union {
+		cr_case whole;
+		struct task_case own;
+	} u;
+
+	_Static_assert(sizeof(struct task_case) <= sizeof(cr_case), "cr_case has too few words");
+	u.own.head.ops = &ops;
+	u.own.task = task;
+	return u.whole;
+}
+
+/* ---------------------------------------------------------------------------- asking about it --- */
 
 int cr_task_result(cr_task handle, int *ret_result)
 {

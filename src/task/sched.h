@@ -81,7 +81,8 @@ struct cr__join {
 	struct cr__wait wait;
 	struct cr__join *next, *prev;
 	struct cr__task *target;
-	struct cr__first *first; /* part of a cr_task_wait_first(); NULL */
+	/* Instead of waking wait.task: told of the result, with the join undone already. NULL */
+	void (*ended)(struct cr__join *join, int result);
 };
 
 /* What a task needs now and then, at the high end of its stack, above the colour. */
@@ -197,6 +198,7 @@ struct cr__sched {
 	void *dead_fiber; /* of the task that ended last: it cannot destroy its own */
 #endif
 	uint64_t spawned, alive;
+	uint64_t choices;      /* how many cr_select() began */
 	void *alternate_stack; /* for signal handlers; NULL: the program has its own */
 };
 

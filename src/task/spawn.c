@@ -222,7 +222,7 @@ static _Noreturn void task_finish(int result)
 	if (task->joiners) {
 		struct cr__join *join = task->joiners;
 
-		if (__builtin_expect(join->next == join && !join->first, 1)) {
+		if (__builtin_expect(join->next == join && !join->ended, 1)) {
 			task->joiners = NULL;
 			cr__wake(s, join->wait.task, result);
 		} else {
