@@ -86,6 +86,7 @@ typedef struct cr_options {
 	cr_nsec exit_grace;      /* how long leftovers may take to end; 0: 5 s */
 	/* leave SIGINT alone; else, on the main thread, it cancels main */
 	unsigned keep_sigint : 1;
+	unsigned debug : 1; /* watch this run and report what is wrong: see debug.h */
 	/* of main's task; NULL: the function's name. Borrowed for the run */
 	const char *name;
 } cr_options;

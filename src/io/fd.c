@@ -137,7 +137,7 @@ int cr_fd_accept(int fd, struct sockaddr *addr, socklen_t *length, int flags)
 	                           .length = length,
 	                           .flags = (uint32_t)flags | SOCK_CLOEXEC}};
 
-	return (int)cr__io_run(&io, __func__, "accept");
+	return cr__fd_opened(cr__task_loop(), (int)cr__io_run(&io, __func__, "accept"));
 }
 
 int cr_fd_connect(int fd, const struct sockaddr *addr, socklen_t length)

@@ -31,6 +31,8 @@ ssize_t cr__io_run(struct cr__io *io, const char *caller, const char *reason)
 	io->loop = cr__task_loop();
 	io->op.done = run_done;
 	r = cr__op_start(io->loop, &io->op);
+	if (r == -EBUSY)
+		cr__debug_busy(caller, fd);
 	if (r < 0)
 		return r;
 	if (r > 0) {

@@ -66,6 +66,12 @@ struct cr__backend {
 	 * sim: a random number that decides the order of `count` runnable tasks; NULL: keep FIFO.
 	 */
 	uint64_t (*shuffle)(struct cr__loop *loop, uint64_t count);
+
+	/*
+	 * sim: whether nothing is under way in its world, so that a poll without a limit would last
+	 * until another thread wakes it; NULL: there is a world outside.
+	 */
+	bool (*still)(struct cr__loop *loop);
 };
 
 extern const struct cr__backend cr__backend_uring, cr__backend_epoll, cr__backend_sim;

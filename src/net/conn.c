@@ -199,8 +199,10 @@ int cr__conn_enter(cr_conn *conn, bool *direction, const char *caller)
 
 	if (r < 0)
 		return r;
-	if (*direction)
+	if (*direction) {
+		cr__debug_busy(caller, cr_conn_fd(conn));
 		return -EBUSY;
+	}
 	if (conn->closing)
 		return -ECANCELED;
 	*direction = true;

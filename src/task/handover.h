@@ -76,7 +76,7 @@ static inline int cr__hand_over(struct cr__sched *s, void **save_sp)
 	return cr__switch_to(s, self, save_sp, slot);
 }
 
-/* With a hook for tests, or stacks without guards. */
+/* With a hook for tests, stacks without guards, or debugging. */
 int cr__park_slowly(struct cr__sched *s, struct cr__task *self);
 
 /* cr__park() for those who have the scheduler at hand. */
@@ -84,7 +84,7 @@ static inline int cr__park_in(struct cr__sched *s, struct cr__task *self, struct
 {
 	wait->task = self;
 	self->wait = wait;
-	if (__builtin_expect((s->special & CR__UNGUARDED) || cr__park_hook != NULL, 0))
+	if (__builtin_expect((s->special & (CR__UNGUARDED | CR__DEBUGGED)) || cr__park_hook != NULL, 0))
 		return cr__park_slowly(s, self);
 	return cr__hand_over(s, &self->sp);
 }

@@ -77,4 +77,10 @@ void cr__unpark(struct cr__task *task, int status);
  */
 void cr__budget_spend(void);
 
+/*
+ * For calls that return -EBUSY because somebody else holds a direction of a descriptor: in a loop
+ * that is being debugged, reports who does.
+ */
+void cr__debug_busy(const char *caller, int fd);
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/panic.h"
 #include "loop/attach.h"
+#include "task/debug.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -105,6 +106,20 @@ static void batch(struct cr__sched *s)
 		s->quantum *= 2;
 }
 
+/*
+ * A simulation in which nothing will ever happen again: says who waits for whom, and ends main, so
+ * that the run ends with -EDEADLK instead of never.
+ */
+static void give_up(struct cr__sched *s, cr_task main_task)
+{
+	int fd = s->debug ? s->debug->options.fd : STDERR_FILENO;
+
+	cr__deadlock_report(s, fd, "can run any more, and nothing is to come:");
+	if (s->deadlocked || cr_task_cancel(main_task) < 0)
+		cr__panic("a deadlock that cancellation does not end");
+	s->deadlocked = true;
+}
+
 /* Turns the loop until a scope is empty, or `late` is set. `main_task` is what SIGINT cancels. */
 static void drive(struct cr__sched *s, const struct cr__scope *scope, const bool *late,
                   cr_task main_task, bool sigint)
@@ -112,10 +127,17 @@ static void drive(struct cr__sched *s, const struct cr__scope *scope, const bool
 	while (scope->alive && !(late && *late)) {
 		/* With nothing to run, memory is given back first: a little, then another look. */
 		bool busy = !cr__queue_empty(s) || cr__stack_pool_rest(&s->stacks);
-		int r = cr__loop_turn(&s->loop, busy);
+		int r;
 
+		if (!busy && cr__deadlock_certain(s)) {
+			give_up(s, main_task);
+			continue;
+		}
+		r = cr__loop_turn(&s->loop, busy);
 		if (r < 0)
 			cr__panic("the %s loop failed: %s", s->loop.backend->name, cr_strerror(r));
+		if (s->debug)
+			cr__debug_turned(s);
 		if (sigint && atomic_load_explicit(&sigint_count, memory_order_relaxed))
 			cr_task_cancel(main_task);
 		if (cr__queue_empty(s))
@@ -207,6 +229,11 @@ static int sched_open(struct cr__sched *s, const cr_options *options)
 		return r;
 	}
 	r = cr__overflow_arm(s);
+	if (r == 0) {
+		r = cr__debug_open(s, options);
+		if (r < 0)
+			cr__overflow_disarm(s);
+	}
 	if (r < 0) {
 		cr__loop_close(&s->loop);
 		cr__blocks_destroy(s);
@@ -233,6 +260,7 @@ static int sched_open(struct cr__sched *s, const cr_options *options)
 
 static void sched_close(struct cr__sched *s)
 {
+	cr__debug_close(s);
 	cr__loop_close(&s->loop);
 	cr__loop_of_thread = NULL;
 #if CR__TSAN
@@ -281,6 +309,8 @@ int cr__run(const cr_options *given, cr__fn fn, const void *arg, cr__site site)
 		if (r == -ECANCELED && atomic_load(&sigint_count))
 			r = -EINTR;
 	}
+	if (s->deadlocked)
+		r = -EDEADLK;
 	/* What failed in the background and nobody heard of: an error is never lost. */
 	if (r >= 0 && s->program.failed)
 		r = s->program.error;

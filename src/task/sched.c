@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "task/debug.h"
 
 #include <errno.h>
 
@@ -37,14 +38,19 @@ __attribute__((cold)) void cr__sched_outside(const char *caller)
 	cr__panic("%s() called outside a task: it suspends, so it needs one; see cr_run()", caller);
 }
 
-/* A stack without a guard: is the word at its low end still what it was? */
-static void check_stack(struct cr__sched *s, struct cr__task *self)
+/*
+ * A suspension that is no ordinary one. A stack without a guard: is the word at its low end still
+ * what it was?
+ */
+static void look_closer(struct cr__sched *s, struct cr__task *self)
 {
 	struct cr__stack stack = {self->stack_base, self->stack_number, self->stack_class,
 	                          self->stack_guard};
 
 	if ((s->special & CR__UNGUARDED) && !cr__stack_intact(&stack))
 		cr__overflow_report(s, self);
+	if (s->special & CR__DEBUGGED)
+		cr__debug_suspend(s, self);
 }
 
 /* Queues the running task behind the others and gives the processor away. */
@@ -61,7 +67,7 @@ static __attribute__((noinline)) int yield_slowly(struct cr__sched *s)
 {
 	if (cr__node_cancelled(cr__running(s)->inner))
 		return cr__park_refuse();
-	check_stack(s, cr__running(s));
+	look_closer(s, cr__running(s));
 	return yield(s);
 }
 
@@ -76,7 +82,7 @@ int cr_yield(void)
 
 int cr__park_slowly(struct cr__sched *s, struct cr__task *self)
 {
-	check_stack(s, self);
+	look_closer(s, self);
 	if (cr__park_hook) {
 		s->hooked = self->wait;
 		s->loop.left = 0;
@@ -153,11 +159,17 @@ void cr__budget_spend(void)
 	s->budget_task = NULL;
 	/* The others and the kernel: the loop polls before this task goes on. */
 	s->loop.left = 0;
+	if (s->special & CR__DEBUGGED)
+		cr__debug_suspend(s, self);
 	yield(s);
 }
 
 __attribute__((cold)) int cr__park_refuse(void)
 {
+	struct cr__sched *s = cr__sched_in_task("cr__park_refuse");
+
+	if (s->special & CR__DEBUGGED)
+		cr__debug_refuse(s, cr__running(s));
 	cr__budget_spend();
 	return -ECANCELED;
 }

@@ -49,6 +49,8 @@ enum {
 	CR__TASK_EXTRA = 1 << 2,    /* its struct cr__extra says where its end is to be told */
 	CR__TASK_NAMED = 1 << 3,    /* its name stands there */
 	CR__TASK_REPORTED = 1 << 4, /* by cr_scope_next() */
+	CR__TASK_KEEPS = 1 << 5,    /* its struct cr__extra lists what it must let go of: keep.h */
+	CR__TASK_LOCALS = 1 << 6,   /* and its task-local values: local.h */
 };
 
 struct cr__task {
@@ -94,6 +96,10 @@ struct cr__extra {
 	int *ret_status;
 	size_t index;            /* in its gather */
 	struct cr__start *start; /* who waits for cr_task_started(); NULL */
+	/* if flagged CR__TASK_KEEPS: what others wait for, and its places in limiters */
+	struct cr__hold *holds;
+	struct cr_permit *permits;
+	struct cr__locals *locals; /* if flagged CR__TASK_LOCALS; never NULL then */
 };
 
 enum { CR__FAILURES_KEPT = 16 };
@@ -159,16 +165,19 @@ struct cr__slot {
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a slot's index is its low half");
 
-/* In special: some stacks have no guard. */
+/* In special: some stacks have no guard; suspensions are watched. */
 #define CR__UNGUARDED (UINT32_C(1) << 31)
+#define CR__DEBUGGED (UINT32_C(1) << 30)
+
+struct cr__debug;
 
 struct cr__sched {
 	struct cr__loop loop; /* first: cr__loop_self() is the scheduler too */
 	const struct cr__debug_descriptor *descriptor; /* so that every program has it linked in */
 	uint32_t current; /* the running task's index; 0 while the loop itself runs */
 	/*
-	 * Reasons for suspensions to look closer: how many nodes are cancelled, and CR__UNGUARDED
-	 * when some stacks have no guard, so that their low ends must be checked.
+	 * Reasons for suspensions to look closer: how many nodes are cancelled, CR__UNGUARDED
+	 * when some stacks have no guard, so that their low ends must be checked, and CR__DEBUGGED.
 	 */
 	uint32_t special;
 	/* the run queue: [head..tail), taken modulo the mask; never full */
@@ -200,6 +209,8 @@ struct cr__sched {
 	uint64_t spawned, alive;
 	uint64_t choices;      /* how many cr_select() began */
 	void *alternate_stack; /* for signal handlers; NULL: the program has its own */
+	struct cr__debug *debug; /* see debug.h; NULL: off */
+	bool deadlocked;         /* main was cancelled, because nothing else could end the run */
 };
 
 static inline struct cr__sched *cr__sched_self(void)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "task/ended.h"
 #include "task/handover.h"
+#include "task/keep.h"
+#include "task/local.h"
 
 #include "base/panic.h"
+#include "task/debug.h"
 
 #include <errno.h>
 #include <string.h>
@@ -143,6 +146,9 @@ cr_task cr__spawn(cr_scope *opaque, const cr_spawn_options *options, cr__fn fn, 
 		return refuse(s, scope, site, error);
 	if (options && options->name)
 		name_set(task, options->name);
+	/* Block 0 stands for the loop, which has none: a callback may spawn too. */
+	if (__builtin_expect(s->blocks[s->current].flags & CR__TASK_LOCALS, 0))
+		cr__locals_inherit(task, &s->blocks[s->current]);
 	cr__ready(s, task, 0);
 	return cr__task_handle(s, task);
 }
@@ -186,6 +192,19 @@ static bool report_extra(struct cr__scope *scope, struct cr__task *task)
 }
 
 /*
+ * What few tasks have to settle when they end. Returns whether a failure was told to whom it
+ * concerns.
+ */
+static __attribute__((noinline)) bool settle(struct cr__scope *scope, struct cr__task *task)
+{
+	if (task->flags & CR__TASK_LOCALS)
+		cr__locals_end(task);
+	if (task->flags & CR__TASK_KEEPS)
+		cr__keeps_end(task);
+	return (task->flags & CR__TASK_EXTRA) && report_extra(scope, task);
+}
+
+/*
  * ThreadSanitizer's fiber of an ended task is still the one that runs: the next death destroys it.
  */
 static void fiber_bury(struct cr__sched *s, struct cr__task *task)
@@ -215,8 +234,8 @@ static _Noreturn void task_finish(int result)
 	if (__builtin_expect(!cr__stack_intact(&stack), 0))
 		cr__overflow_report(s, task);
 	task->result = result;
-	if (task->flags & CR__TASK_EXTRA)
-		handled = report_extra(scope, task);
+	if (task->flags & (CR__TASK_EXTRA | CR__TASK_KEEPS | CR__TASK_LOCALS))
+		handled = settle(scope, task);
 	task->flags |= CR__TASK_DONE;
 	cr__node_unlink(s, &task->node);
 	if (task->joiners) {
@@ -244,6 +263,8 @@ static _Noreturn void task_finish(int result)
 	else if (__builtin_expect(result < 0 && !handled, 0))
 		cr__scope_fail(s, scope, cr__task_handle(s, task), site_function(task->site),
 		               result);
+	if (__builtin_expect(s->special & CR__DEBUGGED, 0))
+		cr__watch_beat(s->loop.watch);
 	fiber_bury(s, task);
 	cr__ended_remember(s, scope, task);
 	cr__ended_wake_owner(s, scope);

@@ -390,6 +390,14 @@ static int sim_poll(struct cr__loop *loop, cr_nsec until)
 	}
 }
 
+static bool sim_still(struct cr__loop *loop)
+{
+	struct cr__sim *sim = cr__sim_of(loop);
+
+	return !sim->done_head && cr__timers_next(&sim->timers) == CORAIL_NEVER &&
+	       !atomic_load(&sim->woken);
+}
+
 static void sim_wake(struct cr__loop *loop)
 {
 	struct cr__sim *sim = cr__sim_of(loop);
@@ -436,4 +444,5 @@ const struct cr__backend cr__backend_sim = {
 	.sock_option_get = cr__sim_sock_option_get,
 	.sock_shutdown = cr__sim_sock_shutdown,
 	.shuffle = sim_shuffle,
+	.still = sim_still,
 };
