@@ -11,6 +11,7 @@
 #include <corail/debug.h>
 #include <corail/dns.h>
 #include <corail/io.h>
+#include <corail/local.h>
 #include <corail/loop.h>
 #include <corail/net.h>
 #include <corail/sync.h>
