@@ -129,6 +129,18 @@ static int until_default_limit(int *unused)
 	return 0;
 }
 
+struct five {
+	cr_conn *conn;
+	char bytes[6];
+	int result;
+};
+
+static int read_five(struct five *five)
+{
+	five->result = cr_conn_read_exactly(five->conn, five->bytes, 5);
+	return 0;
+}
+
 static int exactly_cancelled(int *unused)
 {
 	cr_conn *c[2];
@@ -136,8 +148,18 @@ static int exactly_cancelled(int *unused)
 
 	(void)unused;
 	tcp_pair(c);
-	CHECK_EQ(cr_conn_write(c[0], "123", 3), 0);
-	CHECK_EQ(cr_timeout(cr_millis(20), cr_conn_read_exactly(c[1], five, 5)), -ETIMEDOUT);
+	{
+		struct five reader = {c[1], {0}, 1};
+
+		CORAIL_SCOPE(scope);
+		cr_spawn(&scope, read_five, &reader);
+		CHECK_EQ(cr_conn_write(c[0], "123", 3), 0);
+		while (cr_conn_buffered(c[1]) < 3)
+			CHECK_EQ(cr_sleep(cr_micros(100)), 0);
+		cr_scope_cancel(&scope);
+		CHECK_EQ(cr_scope_wait(&scope), 0);
+		CHECK_EQ(reader.result, -ECANCELED);
+	}
 	CHECK_EQ(cr_conn_buffered(c[1]), 3);
 	CHECK_EQ(cr_conn_write(c[0], "45", 2), 0);
 	CHECK_EQ(cr_conn_read_exactly(c[1], five, 5), 0);

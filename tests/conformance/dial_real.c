@@ -15,15 +15,28 @@ static int refused(int *unused)
 	cr_listener *listener;
 	cr_conn *conn;
 	char target[32];
+	int held = -1, held6 = -1, port;
 
 	(void)unused;
-	CHECK_EQ(cr_listener_open("127.0.0.1:0", NULL, &listener), 0);
-	snprintf(target, sizeof target, "127.0.0.1:%d", port_of(listener));
-	cr_listener_close(listener);
+	if (on_sim()) {
+		CHECK_EQ(cr_listener_open("127.0.0.1:0", NULL, &listener), 0);
+		port = port_of(listener);
+		cr_listener_close(listener);
+	} else {
+		held = port_hold(AF_INET, 0);
+		CHECK_GE(held, 0);
+		port = port_held(held);
+		held6 = port_hold(AF_INET6, port);
+	}
+	snprintf(target, sizeof target, "127.0.0.1:%d", port);
 	CHECK_EQ(cr_conn_open(target, &conn), -ECONNREFUSED);
-	snprintf(target, sizeof target, "localhost%s", strchr(target, ':'));
+	snprintf(target, sizeof target, "localhost:%d", port);
 	CHECK_EQ(cr_conn_open(target, &conn), -ECONNREFUSED);
 	CHECK_EQ(cr_conn_open("unix:@corail-nobody-is-here", &conn), -ECONNREFUSED);
+	if (held >= 0)
+		close(held);
+	if (held6 >= 0)
+		close(held6);
 	return 0;
 }
 
@@ -53,9 +66,11 @@ static int localhost(int *unused)
 	cr_listener *listener;
 	cr_conn *here, *there;
 	char target[32];
+	int held6;
 
 	(void)unused;
 	CHECK_EQ(cr_listener_open("127.0.0.1:0", NULL, &listener), 0);
+	held6 = on_sim() ? -1 : port_hold(AF_INET6, port_of(listener));
 	snprintf(target, sizeof target, "LocalHost:%d", port_of(listener));
 	CHECK_EQ(cr_conn_open(target, &here), 0);
 	CHECK_EQ(cr_listener_accept(listener, &there), 0);
@@ -68,6 +83,8 @@ static int localhost(int *unused)
 	cr_conn_close(here);
 	cr_conn_close(there);
 	cr_listener_close(listener);
+	if (held6 >= 0)
+		close(held6);
 	return 0;
 }
 

@@ -67,17 +67,24 @@ WITH_SERVER(cached)
 WITH_SERVER(ttl)
 {
 	cr_dns_address found[MANY];
+	cr_nsec start;
 
 	CHECK_EQ(cr_dns_lookup("zero.test", AF_INET, found, MANY), 1);
 	CHECK_EQ(found[0].ttl_seconds, 0);
 	CHECK_EQ(cr_dns_lookup("zero.test", AF_INET, found, MANY), 1);
 	CHECK_EQ(server->asked, 2);
-	CHECK_EQ(cr_dns_lookup("brief.test", AF_INET, found, MANY), 1);
-	CHECK_EQ(cr_dns_lookup("brief.test", AF_INET, found, MANY), 1);
-	CHECK_EQ(server->asked, 3);
+	/* One second; unless the machine stalled for as long. */
+	do {
+		cr_dns_cache_clear();
+		server->asked = 0;
+		start = cr_now();
+		CHECK_EQ(cr_dns_lookup("brief.test", AF_INET, found, MANY), 1);
+		CHECK_EQ(cr_dns_lookup("brief.test", AF_INET, found, MANY), 1);
+	} while (cr_now() - start >= cr_seconds(1));
+	CHECK_EQ(server->asked, 1);
 	CHECK_EQ(cr_sleep(cr_millis(1010)), 0);
 	CHECK_EQ(cr_dns_lookup("brief.test", AF_INET, found, MANY), 1);
-	CHECK_EQ(server->asked, 4);
+	CHECK_EQ(server->asked, 2);
 	return 0;
 }
 
@@ -126,12 +133,20 @@ WITH_SERVER(malformed)
 	return 0;
 }
 
+static void asked_wait(const struct dns_server *server, int count)
+{
+	while (server->asked < count)
+		CHECK_EQ(cr_sleep(cr_millis(1)), 0);
+}
+
 WITH_SERVER(silent)
 {
 	cr_dns_address found[MANY];
 
 	CHECK_EQ(cr_dns_retry_set(cr_millis(20), 2), 0);
 	CHECK_EQ(cr_dns_lookup("mute.test", AF_INET, found, MANY), -CORAIL_E_DNS_TIMEOUT);
+	/* The second one may still be under way. */
+	asked_wait(server, 2);
 	CHECK_EQ(server->asked, 2);
 	return 0;
 }
@@ -147,12 +162,6 @@ static int ask(struct asker *a)
 
 	a->result = cr_dns_lookup(a->name, AF_INET, found, MANY);
 	return 0;
-}
-
-static void asked_wait(const struct dns_server *server, int count)
-{
-	while (server->asked < count)
-		CHECK_EQ(cr_sleep(cr_millis(1)), 0);
 }
 
 /* A deadline is a scope's. */
@@ -172,6 +181,7 @@ WITH_SERVER(deadline)
 WITH_SERVER(given_up)
 {
 	struct asker mute = {"mute.test", 0};
+	cr_dns_address found[MANY];
 	int asked;
 
 	CHECK_EQ(cr_dns_retry_set(cr_millis(300), 10), 0);
@@ -182,9 +192,11 @@ WITH_SERVER(given_up)
 		cr_scope_cancel(&scope);
 	}
 	CHECK_EQ(mute.result, -ECANCELED);
-	asked = server->asked;
+	/* What was sent before has arrived when this is answered. */
+	CHECK_EQ(cr_dns_lookup("www.test", AF_INET, found, MANY), 1);
+	asked = server->asked_mute;
 	CHECK_EQ(cr_sleep(cr_millis(700)), 0);
-	CHECK_EQ(server->asked, asked);
+	CHECK_EQ(server->asked_mute, asked);
 	return 0;
 }
 

@@ -20,9 +20,10 @@ struct dns_server {
 	cr_listener *tcp;
 	char address[32];
 	cr_scope *scope;
-	int asked;     /* for A records of names below .test */
-	int asked_tcp; /* of those, over TCP */
-	int hold;      /* names that begin with "slow" are not answered as long as this is set */
+	int asked;      /* for A records of names below .test */
+	int asked_tcp;  /* of those, over TCP */
+	int asked_mute; /* of those, for names that begin with "mute" */
+	int hold;       /* names that begin with "slow" are not answered as long as this is set */
 };
 
 struct dns_query {
@@ -136,6 +137,7 @@ static size_t dns_handle(struct dns_query *q, unsigned char *out)
 	if (type == DNS_A && strstr(name, ".test") && !strstr(name, ".test.")) {
 		q->server->asked++;
 		q->server->asked_tcp += q->over_tcp;
+		q->server->asked_mute += dns_is(name, "mute");
 	}
 	if (dns_is(name, "mute"))
 		return 0;

@@ -10,6 +10,7 @@
 #include <corail/corail.h>
 #include <corail/sim.h>
 
+#include "support/ports.h"
 #include "test.h"
 
 struct in_task {

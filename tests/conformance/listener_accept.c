@@ -35,11 +35,14 @@ static void works(const char *target)
 static int targets(int *unused)
 {
 	cr_listener *listener;
+	char abstract[48];
 
 	(void)unused;
 	works("127.0.0.1:0");
 	works("localhost:0");
-	works("unix:@corail-test-abstract");
+	/* One name space for the whole machine, where this test runs beside itself. */
+	snprintf(abstract, sizeof abstract, "unix:@corail-test-%d", (int)getpid());
+	works(abstract);
 	CHECK_EQ(cr_listener_open("127.0.0.1", NULL, &listener), -EINVAL);
 	CHECK_EQ(cr_listener_open("127.0.0.1:70000", NULL, &listener), -EINVAL);
 	CHECK_EQ(cr_listener_open("unix:", NULL, &listener), -EINVAL);
@@ -83,17 +86,19 @@ static int any_address(int *unused)
 static int used_port(int *unused)
 {
 	cr_listener *first, *second;
-	cr_conn *conn;
 	char target[32];
+	int r = -EADDRINUSE;
 
 	(void)unused;
-	CHECK_EQ(cr_listener_open("127.0.0.1:0", NULL, &first), 0);
-	snprintf(target, sizeof target, "127.0.0.1:%d", cr_listener_port(first));
-	CHECK_EQ(cr_listener_open(target, NULL, &second), -EADDRINUSE);
-	cr_listener_close(first);
-	/* Free again at once, and closed. */
-	CHECK_EQ(cr_conn_open(target, &conn), -ECONNREFUSED);
-	CHECK_EQ(cr_listener_open(target, NULL, &second), 0);
+	/* Free again at once; but another program may be faster than we are, so a few times. */
+	for (int i = 0; i < 50 && r == -EADDRINUSE; i++) {
+		CHECK_EQ(cr_listener_open("127.0.0.1:0", NULL, &first), 0);
+		snprintf(target, sizeof target, "127.0.0.1:%d", cr_listener_port(first));
+		CHECK_EQ(cr_listener_open(target, NULL, &second), -EADDRINUSE);
+		cr_listener_close(first);
+		r = cr_listener_open(target, NULL, &second);
+	}
+	CHECK_EQ(r, 0);
 	cr_listener_close(second);
 	return 0;
 }
@@ -137,7 +142,7 @@ static int close_ends_accept(int *unused)
 		cr_conn *conn;
 
 		cr_spawn(&scope, accept_one, &a);
-		CHECK_EQ(cr_sleep(cr_millis(2)), 0);
+		CHECK_EQ(cr_yield(), 0);
 		CHECK_EQ(cr_listener_accept(a.listener, &conn), -EBUSY);
 		cr_listener_close(a.listener);
 		CHECK_EQ(a.result, -ECANCELED);

@@ -50,9 +50,9 @@ TEST(a_callback_wakes_a_loop_that_would_sleep)
 	cr_nsec start = cr_now();
 
 	POST(say_and_post, "A");
-	CHECK_EQ(cr_timeout(cr_millis(200), cr_sleep(cr_seconds(100))), -ETIMEDOUT);
+	CHECK_EQ(cr_timeout(cr_millis(50), cr_sleep(cr_seconds(100))), -ETIMEDOUT);
 	CHECK_STR(core_log, "A X");
-	CHECK_ELAPSED(start, cr_millis(200));
+	CHECK_ELAPSED(start, cr_millis(50));
 	return 0;
 }
 
@@ -131,59 +131,53 @@ TEST(posts_are_counted)
 	return 0;
 }
 
-static int sleep_and_say(struct nap *n)
-{
-	cr_nsec start = cr_now();
-	int r = cr_sleep(n->duration);
-
-	CHECK_GE(cr_now() - start, n->duration);
-	note("%d", n->result);
-	return r;
-}
-
-TEST(timers_fire_by_time_and_equal_ones_as_they_were_set)
-{
-	struct nap naps[] = {{cr_millis(20), 20, 0}, {cr_millis(10), 10, 0}};
-	cr_nsec when = cr_now() + cr_millis(30);
-
-	CHECK_EQ(cr_gather(sleep_and_say, naps, 2), 0);
-	CHECK_STR(core_log, "10 20");
-	core_log_clear();
-	CORAIL_SCOPE(scope);
-	for (int i = 0; i < 5; i++) {
-		struct nap n = {when - cr_now(), i, 0};
-
-		cr_spawn_copy(&scope, sleep_and_say, &n);
-	}
-	CHECK_EQ(cr_scope_wait(&scope), 0);
-	if (on_sim())
-		CHECK_STR(core_log, "0 1 2 3 4");
-	return 0;
-}
-
 struct until {
 	cr_nsec when;
 	int number;
+	cr_nsec began;
 };
 
 static int sleep_until_and_say(struct until *u)
 {
-	int r = cr_sleep_until(u->when);
+	int r;
 
+	u->began = cr_now();
+	r = cr_sleep_until(u->when);
+	CHECK_GE(cr_now(), u->when);
 	note("%d", u->number);
 	return r;
 }
 
-TEST(equal_points_in_time_are_served_in_order)
+/*
+ * That sleeps until these points in time, the numbers of milliseconds from now, end in that order.
+ * Where the machine stalled until they were all but over, they say nothing: once more.
+ */
+static void check_order(const int *points, int count, const char *expected)
 {
 	struct until all[8];
+	bool stalled;
 
-	for (int i = 0; i < 8; i++)
-		all[i] = (struct until){cr_now() + cr_millis(5), i};
-	for (int i = 1; i < 8; i++)
-		all[i].when = all[0].when;
-	CHECK_EQ(cr_gather(sleep_until_and_say, all, 8), 0);
-	CHECK_STR(core_log, "0 1 2 3 4 5 6 7");
+	do {
+		cr_nsec now = cr_now(), nearest = CORAIL_NEVER;
+
+		core_log_clear();
+		for (int i = 0; i < count; i++) {
+			cr_nsec when = now + cr_millis(points[i]);
+
+			all[i] = (struct until){when, i, 0};
+			nearest = when < nearest ? when : nearest;
+		}
+		CHECK_EQ(cr_gather(sleep_until_and_say, all, (size_t)count), 0);
+		stalled = all[count - 1].began > nearest - cr_millis(8);
+	} while (stalled && !on_sim());
+	CHECK_STR(core_log, expected);
+}
+
+TEST(timers_fire_by_time_and_equal_ones_as_they_were_set)
+{
+	check_order((int[]){20, 10}, 2, "1 0");
+	check_order((int[]){10, 10, 10, 10, 10}, 5, "0 1 2 3 4");
+	check_order((int[]){30, 10, 20, 10, 30, 12, 20, 11}, 8, "1 3 7 5 2 6 0 4");
 	CHECK_EQ(cr_sleep_until(0), 0);
 	CHECK_EQ(cr_sleep_until(INT64_MIN), 0);
 	return 0;
@@ -227,7 +221,6 @@ int main(void)
 	RUN_TASK(no_memory_for_a_callback_is_told);
 	RUN_TASK(posts_are_counted);
 	RUN_TASK(timers_fire_by_time_and_equal_ones_as_they_were_set);
-	RUN_TASK(equal_points_in_time_are_served_in_order);
 	RUN_TASK(sleeping_is_never_early);
 	RUN_TASK(sleeping_takes_a_handful_of_turns);
 	return test_done();

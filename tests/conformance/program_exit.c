@@ -36,7 +36,7 @@ static void run_returns_main_s_result(void)
 static int clean_up_slowly(struct nap *n)
 {
 	n->seen = cr_sleep(n->duration);
-	n->result = cr_shield(cr_seconds(10), cr_sleep(cr_millis(5)));
+	n->result = cr_shield(cr_seconds(60), cr_sleep(cr_millis(5)));
 	return n->seen;
 }
 
@@ -60,7 +60,8 @@ static void leftovers_are_cancelled_and_joined(void)
 static int fail_in_the_background(struct program *p)
 {
 	cr_spawn(cr_scope_program(), nap, &p->leftover);
-	CHECK_EQ(cr_sleep(cr_millis(5)), 0);
+	while (cr_scope_count(cr_scope_program()) > 0)
+		CHECK_EQ(cr_sleep(cr_micros(100)), 0);
 	return p->result;
 }
 

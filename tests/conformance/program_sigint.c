@@ -20,7 +20,7 @@ static int interrupt_oneself(struct program *p)
 	if (p->raises)
 		CHECK_EQ(raise(SIGINT), 0);
 	p->seen = cr_sleep(p->patience ? p->patience : cr_seconds(100));
-	p->cleaned = cr_shield(cr_seconds(10), cr_sleep(cr_millis(5)));
+	p->cleaned = cr_shield(cr_seconds(60), cr_sleep(cr_millis(5)));
 	return p->result ? p->result : p->seen;
 }
 

@@ -34,7 +34,7 @@ TEST(waiting_for_nobody_returns_at_once)
 
 TEST(the_first_failure_cancels_the_sibling)
 {
-	struct nap failing = {cr_millis(5), -EPROTO, 0}, sibling = {cr_seconds(9), 0, 0};
+	struct nap failing = {cr_millis(5), -EPROTO, 0}, sibling = {cr_seconds(900), 0, 0};
 	cr_nsec start = cr_now();
 	cr_failure failures[4];
 
@@ -117,7 +117,7 @@ static int clean_up_with(struct nap *n)
 
 TEST(a_clean_up_that_fails_is_a_failure_too)
 {
-	struct nap failing = {cr_millis(1), -EPROTO, 0}, sibling = {cr_seconds(9), -EPIPE, 0};
+	struct nap failing = {cr_millis(1), -EPROTO, 0}, sibling = {cr_seconds(900), -EPIPE, 0};
 	cr_failure failures[2];
 
 	CORAIL_SCOPE(scope);

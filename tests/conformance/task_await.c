@@ -70,18 +70,20 @@ TEST(several_waiters_all_get_the_result_in_order)
 
 TEST(a_cancelled_waiter_leaves_the_task_and_the_others_alone)
 {
-	struct nap target = {cr_millis(5), 7, 0};
+	struct gate target = {.result = 7, .seen = 9};
 	struct waiter waiters[3];
 	cr_task tasks[3];
 
 	CORAIL_SCOPE(scope);
-	cr_task task = cr_spawn(&scope, nap, &target);
+	cr_task task = cr_spawn(&scope, pass, &target);
 	for (int i = 0; i < 3; i++) {
 		waiters[i] = (struct waiter){task, i};
 		tasks[i] = cr_spawn(&scope, wait_for, &waiters[i]);
 	}
 	CHECK_EQ(cr_yield(), 0);
 	CHECK_EQ(cr_task_cancel(tasks[1]), 0);
+	CHECK_EQ(cr_await(tasks[1]), 0);
+	cr_event_set(&target.open);
 	CHECK_EQ(cr_scope_wait(&scope), 0);
 	CHECK_STR(core_log, "1:-125 0:7 2:7");
 	CHECK_EQ(target.seen, 0);
@@ -103,7 +105,7 @@ TEST(an_error_that_is_awaited_does_not_fail_the_scope)
 
 TEST(an_error_that_nobody_awaits_fails_the_scope)
 {
-	struct nap target = {cr_millis(1), -EPROTO, 0}, sibling = {cr_seconds(9), 3, 0};
+	struct nap target = {cr_millis(1), -EPROTO, 0}, sibling = {cr_seconds(900), 3, 0};
 	cr_nsec start = cr_now();
 
 	CORAIL_SCOPE(scope);
@@ -183,21 +185,25 @@ TEST(a_handle_of_an_earlier_run_is_stale)
 
 TEST(the_first_of_several_and_the_others_go_on)
 {
-	cr_nsec start = cr_now(), step = cr_millis(on_sim() ? 10 : 200);
-	struct nap naps[] = {{3 * step, 1, 0}, {step, 2, 0}, {2 * step, 3, 0}};
+	struct gate first = {.result = 1}, third = {.result = 3};
+	struct nap second = {cr_millis(10), 2, 0};
+	cr_nsec start = cr_now();
 	cr_task tasks[3];
 	size_t index = 9;
 
 	CORAIL_SCOPE(scope);
-	for (int i = 0; i < 3; i++)
-		tasks[i] = cr_spawn(&scope, nap, &naps[i]);
+	tasks[0] = cr_spawn(&scope, pass, &first);
+	tasks[1] = cr_spawn(&scope, nap, &second);
+	tasks[2] = cr_spawn(&scope, pass, &third);
 	CHECK_EQ(cr_task_wait_first(tasks, 3, &index), 2);
 	CHECK_EQ(index, 1);
-	CHECK_ELAPSED(start, step);
+	CHECK_ELAPSED(start, cr_millis(10));
 	CHECK_EQ(cr_scope_count(&scope), 2);
 	/* Ended already: the first such in the array, without suspending. */
 	CHECK_EQ(cr_task_wait_first(tasks, 3, &index), 2);
 	CHECK_EQ(index, 1);
+	cr_event_set(&first.open);
+	cr_event_set(&third.open);
 	CHECK_EQ(cr_scope_wait(&scope), 0);
 	CHECK_EQ(cr_task_wait_first(tasks, 3, &index), 1);
 	CHECK_EQ(index, 0);
@@ -223,18 +229,19 @@ TEST(two_that_end_in_the_same_turn_are_both_readable)
 /* The same task twice, more tasks than fit the frame, and a waiter that gives up. */
 TEST(many_and_duplicates_and_giving_up)
 {
-	struct nap naps[100];
+	struct gate gates[100];
 	cr_task tasks[101];
 	size_t index = 999;
 
 	CORAIL_SCOPE(scope);
 	for (int i = 0; i < 100; i++) {
-		naps[i] = (struct nap){cr_millis(500 - i), i, 0};
-		tasks[i] = cr_spawn(&scope, nap, &naps[i]);
+		gates[i] = (struct gate){.result = i, .next = i > 0 ? &gates[i - 1] : NULL};
+		tasks[i] = cr_spawn(&scope, pass, &gates[i]);
 	}
 	tasks[100] = tasks[99];
 	CHECK_EQ(cr_timeout(cr_millis(1), cr_task_wait_first(tasks, 101, &index)), -ETIMEDOUT);
 	CHECK_EQ(index, 999);
+	cr_event_set(&gates[99].open);
 	CHECK_EQ(cr_task_wait_first(tasks, 101, &index), 99);
 	CHECK(index == 99 || index == 100);
 	CHECK_EQ(cr_scope_wait(&scope), 0);
@@ -249,16 +256,17 @@ static int fail_soon(int *error)
 
 TEST(the_first_one_s_error_counts_as_awaited)
 {
-	struct nap sibling = {cr_millis(3), 1, 0};
+	struct gate sibling = {.result = 1};
 	int error = -EPROTO;
 	cr_task tasks[2];
 	size_t index = 9;
 
 	CORAIL_SCOPE(scope);
-	tasks[0] = cr_spawn(&scope, nap, &sibling);
+	tasks[0] = cr_spawn(&scope, pass, &sibling);
 	tasks[1] = cr_spawn(&scope, fail_soon, &error);
 	CHECK_EQ(cr_task_wait_first(tasks, 2, &index), -EPROTO);
 	CHECK_EQ(index, 1);
+	cr_event_set(&sibling.open);
 	CHECK_EQ(cr_scope_wait(&scope), 0);
 	return 0;
 }

@@ -130,7 +130,7 @@ static int cleans_up_under_a_shield(struct torture *t)
 
 	(void)t;
 	r = cr_sleep(cr_micros(100));
-	s = cr_shield(cr_seconds(10), clean_up());
+	s = cr_shield(cr_seconds(60), clean_up());
 	if (!torture_short_of_memory(t)) {
 		CHECK_EQ(s, 0);
 		CHECK_EQ(cleaned, before + 1);
