@@ -10,10 +10,13 @@
 #include <corail/base.h>
 #include <corail/debug.h>
 #include <corail/dns.h>
+#include <corail/interval.h>
 #include <corail/io.h>
 #include <corail/local.h>
 #include <corail/loop.h>
 #include <corail/net.h>
+#include <corail/process.h>
+#include <corail/signal.h>
 #include <corail/sync.h>
 #include <corail/task.h>
 
