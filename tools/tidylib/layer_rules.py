@@ -12,7 +12,7 @@ RANKS = {"base": 0, "ctx": 1, "loop": 2, "task": 3, "sync": 4, "io": 4, "exec": 
 # Public headers and the layer that they belong to.
 HEADERS = {"base": "base", "loop": "loop", "sim": "loop", "task": "task", "debug": "task",
            "local": "task", "interval": "sync", "sync": "sync", "chan": "sync", "select": "sync",
-           "io": "io", "signal": "io", "process": "net", "exec": "exec", "proc": "exec",
+           "io": "io", "signal": "io", "process": "io", "exec": "exec", "proc": "exec",
            "loops": "net", "fs": "net", "net": "net", "udp": "net", "dns": "net",
            "shutdown": "net", "tls": "net", "corail": "net", "http": "ext", "http_server": "ext",
            "curl": "ext", "sql": "ext", "pg": "ext", "sqlite": "ext", "redis": "ext"}
