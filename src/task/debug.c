@@ -202,8 +202,8 @@ static bool lock_known(struct cr__debug *debug, void *caller)
 }
 
 static __attribute__((noinline, cold)) void report_lock(struct cr__debug *debug,
-                                                       struct cr__task *self,
-                                                       const struct cr__lock_held *held)
+                                                        struct cr__task *self,
+                                                        const struct cr__lock_held *held)
 {
 	void *frames[CR__FRAMES_MAX];
 	struct cr__report *report = cr__debug_begin(debug);
@@ -245,8 +245,8 @@ void cr__debug_suspend(struct cr__sched *s, struct cr__task *self)
 /* ------------------------------------------------------------------ cancellation that is ignored --- */
 
 static __attribute__((noinline, cold)) void report_refusal(struct cr__debug *debug,
-                                                          struct cr__task *self,
-                                                          const struct cr__refusal *refusal)
+                                                           struct cr__task *self,
+                                                           const struct cr__refusal *refusal)
 {
 	void *frames[CR__FRAMES_MAX];
 	struct cr__report *report = cr__debug_begin(debug);
@@ -254,8 +254,9 @@ static __attribute__((noinline, cold)) void report_refusal(struct cr__debug *deb
 
 	cr__report_add(report, "corail: task ");
 	cr__report_task(report, self);
-	cr__report_add(report, " is cancelled and goes on: %u suspending calls have returned "
-	                       "-ECANCELED, in %.3f s.",
+	cr__report_add(report,
+	               " is cancelled and goes on: %u suspending calls have returned "
+	               "-ECANCELED, in %.3f s.",
 	               refusal->count, (double)passed / 1e9);
 	cr__report_line(report);
 	cr__report_add(report, "corail: it should return; clean-up that suspends belongs under "
@@ -276,8 +277,8 @@ void cr__debug_refuse(struct cr__sched *s, struct cr__task *self)
 	if (refusal->task != task)
 		*refusal = (struct cr__refusal){.task = task, .since = now};
 	refusal->count++;
-	if (refusal->reported || (refusal->count < REFUSED_TOO_OFTEN &&
-	                          now - refusal->since < debug->options.ignored))
+	if (refusal->reported ||
+	    (refusal->count < REFUSED_TOO_OFTEN && now - refusal->since < debug->options.ignored))
 		return;
 	refusal->reported = true;
 	report_refusal(debug, self, refusal);

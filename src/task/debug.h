@@ -38,7 +38,7 @@ struct cr__debug {
 	struct cr__origin *origins; /* by descriptor */
 	size_t origin_count;
 	struct cr__refusal refusals[CR__REFUSALS];
-	cr__locks_fn *locks; /* NULL: libcorail-debug.so was not preloaded */
+	cr__locks_fn *locks;                /* NULL: libcorail-debug.so was not preloaded */
 	void *locks_known[CR__LOCKS_KNOWN]; /* who was reported */
 	unsigned locks_known_count;
 	bool cycle_reported; /* a deadlock, and no task has run since */

@@ -298,9 +298,25 @@ int cr_debug_deadlock(int fd)
 static bool inside_only(struct cr__task *task)
 {
 	static const char *const words[] = {
-		"event",    "mutex", "condition", "cond",    "semaphore", "barrier", "rwlock",
-		"read lock", "write lock", "limiter", "once", "chan", "channel", "send to a channel",
-		"receive from a channel", "chan send", "chan recv", "queue", "start of a child",
+		"event",
+		"mutex",
+		"condition",
+		"cond",
+		"semaphore",
+		"barrier",
+		"rwlock",
+		"read lock",
+		"write lock",
+		"limiter",
+		"once",
+		"chan",
+		"channel",
+		"send to a channel",
+		"receive from a channel",
+		"chan send",
+		"chan recv",
+		"queue",
+		"start of a child",
 		"await first",
 	};
 

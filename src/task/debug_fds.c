@@ -47,8 +47,7 @@ static bool origins_reach(struct cr__debug *debug, int fd)
 	origins = cr__realloc(debug->origins, count * sizeof *origins);
 	if (!origins)
 		return false;
-	memset(origins + debug->origin_count, 0,
-	       (count - debug->origin_count) * sizeof *origins);
+	memset(origins + debug->origin_count, 0, (count - debug->origin_count) * sizeof *origins);
 	debug->origins = origins;
 	debug->origin_count = count;
 	return true;
@@ -116,8 +115,9 @@ static unsigned print(struct cr__debug *debug, int to, const char *what)
 		if (!still_open(debug, origin) || ++count > MOST)
 			continue;
 		report = cr__debug_begin(debug);
-		cr__report_add(report, "corail: descriptor %d %s, opened by task '%s' (%s):",
-		               origin->fd, what, origin->name, origin->site);
+		cr__report_add(report,
+		               "corail: descriptor %d %s, opened by task '%s' (%s):", origin->fd,
+		               what, origin->name, origin->site);
 		cr__report_line(report);
 		cr__debug_send(debug, origin->frames, origin->count);
 	}
