@@ -37,6 +37,7 @@ def write_maps():
     tree = Tree.load(ROOT)
     for path in api_rules.LABELS:
         if api_rules.exported_names(tree, path):
+            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
             (ROOT / path).write_text(api_rules.symbol_map(tree, path), encoding="utf-8")
             print(f"wrote {path}")
     return 0

@@ -44,7 +44,8 @@ typedef struct cr_sql_value {
 		double real;
 		const void *data; /* TEXT and BLOB */
 	} u;
-	size_t size; /* of data, bytes */
+	size_t size;         /* of data, bytes */
+	unsigned terminated; /* a zero byte follows data[size - 1] */
 } cr_sql_value;
 
 /* The value NULL. */
@@ -100,7 +101,10 @@ static inline cr_sql_value cr_sql_text_n(const char *text, size_t size)
 /* A text in UTF-8 up to its terminating zero; NULL is the value NULL. */
 static inline cr_sql_value cr_sql_text(const char *text)
 {
-	return text ? cr_sql_text_n(text, strlen(text)) : cr_sql_null();
+	cr_sql_value value = text ? cr_sql_text_n(text, strlen(text)) : cr_sql_null();
+
+	value.terminated = text != NULL;
+	return value;
 }
 
 /* Any `size` bytes. */

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CORAIL_TESTS_PG_FIXTURE_H
+#define CORAIL_TESTS_PG_FIXTURE_H
+
+/*
+ * Tests against a real PostgreSQL server, which server.bash has started: int test(cr_pg *db), once
+ * on each backend, with a check that no descriptor is left over.
+ */
+
+#include <corail/corail.h>
+#include <corail/pg.h>
+
+#include "test.h"
+
+struct pg_test {
+	int (*run)(cr_pg *db);
+	const cr_pg_options *options;
+};
+
+static int pg_test_main(struct pg_test *test)
+{
+	cr_pg *db;
+
+	CHECK_EQ(cr_pg_open("", test->options, &db, NULL), 0);
+	CHECK_EQ(test->run(db), 0);
+	cr_pg_close(db);
+	return 0;
+}
+
+#define RUN_PG(fn) RUN_PG_WITH(fn, NULL)
+#define RUN_PG_WITH(fn, options) pg_run(#fn, fn, options)
+
+static void pg_run(const char *name, int (*run)(cr_pg *db), const cr_pg_options *options)
+{
+	static const char *const backends[] = {"uring", "epoll"};
+	struct pg_test test = {run, options};
+	const char *only = getenv("TEST_ONLY");
+
+	if (only && !strstr(name, only))
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		char why[256];
+		int fds;
+
+		if (cr_loop_probe(backends[i], why, sizeof why) < 0)
+			continue;
+		printf("- %s (%s)\n", name, backends[i]);
+		fflush(stdout);
+		setenv("CORAIL_BACKEND", backends[i], 1);
+		fds = test_open_fds();
+		CHECK_EQ(cr_run(pg_test_main, &test), 0);
+		CHECK_EQ(test_open_fds(), fds);
+	}
+	test_count++;
+}
+
+/* Runs a statement that must succeed and give one value, a number. */
+__attribute__((unused)) static int64_t pg_number(cr_pg *db, const char *sql)
+{
+	cr_pg_rows *rows;
+	int64_t number;
+
+	CHECK_EQ(cr_pg_query(db, sql, NULL, 0, &rows), 0);
+	CHECK_EQ(cr_pg_rows_count(rows), 1);
+	number = cr_pg_rows_int(rows, 0, 0);
+	cr_pg_rows_free(rows);
+	return number;
+}
+
+#endif

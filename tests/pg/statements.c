@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 needs=pg */
+/* Statements, values, errors, streams, pipelines, copies, notifications. */
+#include "fixture.h"
+
+#include <inttypes.h>
+
+static int values_both_ways(cr_pg *db)
+{
+	const unsigned char bytes[] = {0, 1, 0xff, 'x'};
+	cr_buf blob = {0};
+	cr_pg_rows *rows;
+
+	CHECK_EQ(
+		cr_pg_query(
+			db,
+			"select $1::int8 as a, $2::float8 as b, $3::text as c, $4::bytea as d, "
+			"$5::bool as e, $6::text as f, $7::timestamptz at time zone 'utc' as \"G\"",
+			CORAIL_SQL(cr_sql_int(INT64_MIN), cr_sql_real(0.1),
+	                           cr_sql_text("caf\xc3\xa9"), cr_sql_blob(bytes, sizeof bytes),
+	                           cr_sql_bool(1), cr_sql_null(),
+	                           cr_sql_text("2024-02-29 12:00:00+00")),
+			&rows),
+		0);
+	CHECK_EQ(cr_pg_rows_count(rows), 1);
+	CHECK_EQ(cr_pg_rows_affected(rows), 1);
+	CHECK_EQ(cr_pg_rows_column_count(rows), 7);
+	CHECK_STR(cr_pg_rows_column_name(rows, 1), "b");
+	CHECK(cr_pg_rows_column_name(rows, 7) == NULL);
+	CHECK_EQ(cr_pg_rows_column(rows, "G"), 6);
+	CHECK_EQ(cr_pg_rows_column(rows, "g"), -ENOENT);
+	CHECK_EQ(cr_pg_rows_int(rows, 0, 0), INT64_MIN);
+	CHECK(cr_pg_rows_real(rows, 0, 1) == 0.1);
+	CHECK_STR(cr_pg_rows_text(rows, 0, 2), "caf\xc3\xa9");
+	CHECK_EQ(cr_pg_rows_size(rows, 0, 2), 5);
+	CHECK_EQ(cr_pg_rows_blob(rows, 0, 3, &blob), 0);
+	CHECK_EQ(blob.size, sizeof bytes);
+	CHECK_MEM(blob.data, bytes, sizeof bytes);
+	CHECK_EQ(cr_pg_rows_blob(rows, 0, 2, &blob), -CORAIL_E_SQL_DATA);
+	CHECK_EQ(cr_pg_rows_bool(rows, 0, 4), 1);
+	CHECK_EQ(cr_pg_rows_is_null(rows, 0, 5), 1);
+	CHECK_EQ(cr_pg_rows_is_null(rows, 0, 4), 0);
+	CHECK_EQ(cr_pg_rows_is_null(rows, 1, 0), 1);
+	CHECK_STR(cr_pg_rows_text(rows, 0, 6), "2024-02-29 12:00:00");
+	cr_buf_free(&blob);
+	cr_pg_rows_free(rows);
+	cr_pg_rows_free(NULL);
+	return 0;
+}
+
+/* A text that is not terminated, more parameters than fit into a frame, and texts that cannot be. */
+static int parameters(cr_pg *db)
+{
+	cr_sql_value many[40];
+	cr_pg_rows *rows;
+	cr_buf sql = {0};
+
+	CHECK_EQ(cr_buf_printf(&sql, "select $1::text || $2::text"), 0);
+	many[0] = cr_sql_text_n("abcdef", 3);
+	many[1] = cr_sql_text_n("", 0);
+	for (int i = 2; i < 40; i++) {
+		CHECK_EQ(cr_buf_printf(&sql, " || $%d::int8", i + 1), 0);
+		many[i] = cr_sql_int(i % 10);
+	}
+	CHECK_EQ(cr_pg_query(db, sql.data, many, 40, &rows), 0);
+	CHECK_STR(cr_pg_rows_text(rows, 0, 0), "abc23456789012345678901234567890123456789");
+	cr_pg_rows_free(rows);
+	CHECK_EQ(cr_pg_query(db, "select $1::text", CORAIL_SQL(cr_sql_text_n("a\0b", 3)), NULL),
+	         -CORAIL_E_SQL_DATA);
+	CHECK_EQ(cr_pg_query(db, "select 1", many, 70000, NULL), -EINVAL);
+	/* An injection is a text like any other. */
+	CHECK_EQ(cr_pg_query(db, "select $1::text", CORAIL_SQL(cr_sql_text("'; drop table x; --")),
+	                     &rows),
+	         0);
+	CHECK_STR(cr_pg_rows_text(rows, 0, 0), "'; drop table x; --");
+	cr_pg_rows_free(rows);
+	cr_buf_free(&sql);
+	return 0;
+}
+
+static int many_rows(cr_pg *db)
+{
+	cr_pg_rows *rows;
+
+	CHECK_EQ(cr_pg_query(db,
+	                     "select n, case when n % 3 > 0 then repeat('x', n % 50) end "
+	                     "from generate_series(1, 5000) n",
+	                     NULL, 0, &rows),
+	         0);
+	CHECK_EQ(cr_pg_rows_count(rows), 5000);
+	CHECK_EQ(cr_pg_rows_affected(rows), 5000);
+	for (size_t i = 0; i < 5000; i++) {
+		CHECK_EQ(cr_pg_rows_int(rows, i, 0), i + 1);
+		CHECK_EQ(cr_pg_rows_is_null(rows, i, 1), (i + 1) % 3 == 0);
+		CHECK_EQ(cr_pg_rows_size(rows, i, 1), (i + 1) % 3 ? (i + 1) % 50 : 0);
+	}
+	cr_pg_rows_free(rows);
+	CHECK_EQ(cr_pg_query(db, "select 1 where false", NULL, 0, &rows), 0);
+	CHECK_EQ(cr_pg_rows_count(rows), 0);
+	CHECK_EQ(cr_pg_rows_column_count(rows), 1);
+	cr_pg_rows_free(rows);
+	return 0;
+}
+
+/* Two thousand times the same text: parsed once. */
+static int prepared(cr_pg *db)
+{
+	cr_pg_conn *conn;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	for (int i = 0; i < 500; i++) {
+		cr_pg_rows *rows;
+
+		CHECK_EQ(cr_pg_conn_query(conn, "select $1::int8 + 1", CORAIL_SQL(cr_sql_int(i)),
+		                          &rows),
+		         0);
+		CHECK_EQ(cr_pg_rows_int(rows, 0, 0), i + 1);
+		cr_pg_rows_free(rows);
+	}
+	for (int round = 0; round < 3; round++)
+		for (int i = 0; i < 20; i++) {
+			char sql[64];
+
+			snprintf(sql, sizeof sql, "select %d", i);
+			CHECK_EQ(cr_pg_conn_query(conn, sql, NULL, 0, NULL), 0);
+		}
+	cr_pg_release(conn);
+	CHECK_LE(pg_number(db, "select count(*) from pg_prepared_statements"), 4);
+	return 0;
+}
+
+/* A prepared statement whose table has changed, or that somebody has dropped, runs all the same. */
+static int outdated(cr_pg *db)
+{
+	cr_pg_conn *conn;
+	cr_pg_rows *rows;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "create temp table t(a int); insert into t values (1)"),
+	         0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(cr_pg_conn_query(conn, "select * from t", NULL, 0, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "alter table t add b int"), 0);
+	CHECK_EQ(cr_pg_conn_query(conn, "select * from t", NULL, 0, &rows), 0);
+	CHECK_EQ(cr_pg_rows_column_count(rows), 2);
+	cr_pg_rows_free(rows);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(cr_pg_conn_query(conn, "select * from t", NULL, 0, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "deallocate all"), 0);
+	CHECK_EQ(cr_pg_conn_query(conn, "select * from t", NULL, 0, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "drop table t"), 0);
+	cr_pg_release(conn);
+	return 0;
+}
+
+static int errors(cr_pg *db)
+{
+	static const struct {
+		const char *sql;
+		int error;
+		const char *sqlstate;
+	} cases[] = {
+		{"selec 1", CORAIL_E_SQL_SYNTAX, "42601"},
+		{"select * from nowhere", CORAIL_E_SQL_SYNTAX, "42P01"},
+		{"insert into e values (1)", CORAIL_E_SQL_CONSTRAINT, "23505"},
+		{"insert into e values (null)", CORAIL_E_SQL_CONSTRAINT, "23502"},
+		{"select 1 / 0", CORAIL_E_SQL_DATA, "22012"},
+		{"select 'x'::int", CORAIL_E_SQL_DATA, "22P02"},
+		{"do $$ begin raise exception 'no'; end $$", CORAIL_E_SQL_STATEMENT, "P0001"},
+		{"select 1; select 2", CORAIL_E_SQL_SYNTAX, "42601"},
+	};
+	const cr_sql_error *error;
+	cr_pg_conn *conn;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "create temp table e(a int primary key); "
+	                                 "insert into e values (1)"),
+	         0);
+	error = cr_pg_conn_error(conn);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (int again = 0; again < 3; again++) {
+			CHECK_EQ(cr_pg_conn_query(conn, cases[i].sql, NULL, 0, NULL),
+			         -cases[i].error);
+			CHECK_EQ(error->error, -cases[i].error);
+			CHECK_STR(error->sqlstate, cases[i].sqlstate);
+			CHECK_GT(strlen(error->message), 0);
+		}
+	CHECK_EQ(cr_pg_conn_query(conn, "select a,, b", NULL, 0, NULL), -CORAIL_E_SQL_SYNTAX);
+	CHECK_EQ(error->position, 10);
+	CHECK_EQ(cr_pg_conn_query(conn, "insert into e values (1)", NULL, 0, NULL),
+	         -CORAIL_E_SQL_CONSTRAINT);
+	CHECK_STR(error->table, "e");
+	CHECK_STR(error->constraint, "e_pkey");
+	CHECK(strstr(error->detail, "(1)") != NULL);
+	/* A copy is not a query, and the connection stays usable. */
+	CHECK_EQ(cr_pg_conn_query(conn, "copy e to stdout", NULL, 0, NULL), -EINVAL);
+	CHECK_EQ(cr_pg_conn_query(conn, "copy e from stdin", NULL, 0, NULL), -EINVAL);
+	CHECK_EQ(cr_pg_conn_copy_in(conn, "select 1"), -EINVAL);
+	CHECK_EQ(cr_pg_conn_copy_in(conn, "copy e to stdout"), -EINVAL);
+	CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "drop table e"), 0);
+	CHECK_GT(cr_pg_conn_backend_pid(conn), 0);
+	cr_pg_release(conn);
+	return 0;
+}
+
+static int too_large(cr_pg *db)
+{
+	CHECK_EQ(cr_pg_query(db, "select repeat('x', 1000) from generate_series(1, 100000)", NULL,
+	                     0, NULL),
+	         -EMSGSIZE);
+	CHECK_EQ(cr_pg_query(db, "select repeat('x', 300000)", NULL, 0, NULL), -EMSGSIZE);
+	CHECK_EQ(pg_number(db, "select 42"), 42);
+	return 0;
+}
+
+static int streamed(cr_pg *db)
+{
+	const cr_pg_rows *row;
+	cr_pg_conn *conn;
+	int64_t sum = 0;
+	int r;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_EQ(cr_pg_conn_next(conn, &row), -ENOENT);
+	CHECK_EQ(cr_pg_conn_stream(conn, "select n from generate_series(1, $1::int) n",
+	                           CORAIL_SQL(cr_sql_int(20000))),
+	         0);
+	CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), -EBUSY);
+	while ((r = cr_pg_conn_next(conn, &row)) == 1)
+		sum += cr_pg_rows_int(row, 0, 0);
+	CHECK_EQ(r, 0);
+	CHECK_EQ(sum, INT64_C(20000) * 20001 / 2);
+	/* One that is left in the middle, on a million more rows. */
+	CHECK_EQ(cr_pg_conn_stream(conn, "select n from generate_series(1, 10000000) n", NULL, 0),
+	         0);
+	CHECK_EQ(cr_pg_conn_next(conn, &row), 1);
+	CHECK_EQ(cr_pg_conn_stream_end(conn), 0);
+	CHECK_EQ(cr_pg_conn_stream_end(conn), 0);
+	/* One that fails in the middle. */
+	CHECK_EQ(cr_pg_conn_stream(conn, "select 10 / (500 - n) from generate_series(1, 1000) n",
+	                           NULL, 0),
+	         0);
+	while ((r = cr_pg_conn_next(conn, &row)) == 1)
+		;
+	CHECK_EQ(r, -CORAIL_E_SQL_DATA);
+	CHECK_EQ(cr_pg_conn_stream_end(conn), 0);
+	CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), 0);
+	/* A wait that is cancelled loses no row. */
+	CHECK_EQ(cr_pg_conn_stream(conn, "select n, pg_sleep(0.05) from generate_series(1, 3) n",
+	                           NULL, 0),
+	         0);
+	CHECK_EQ(cr_timeout(0, cr_pg_conn_next(conn, &row)), -ETIMEDOUT);
+	for (int i = 1; i <= 3; i++) {
+		CHECK_EQ(cr_pg_conn_next(conn, &row), 1);
+		CHECK_EQ(cr_pg_rows_int(row, 0, 0), i);
+	}
+	CHECK_EQ(cr_pg_conn_next(conn, &row), 0);
+	cr_pg_release(conn);
+	return 0;
+}
+
+static int pipelined(cr_pg *db)
+{
+	enum { COUNT = 1000 };
+	static cr_pg_call calls[COUNT];
+	static cr_sql_value params[COUNT];
+	cr_pg_conn *conn;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "create temp table p(a int unique)"), 0);
+	CHECK_EQ(cr_pg_conn_pipeline(conn, NULL, 0), 0);
+	for (int i = 0; i < COUNT; i++) {
+		params[i] = cr_sql_int(i);
+		calls[i] = (cr_pg_call){"insert into p values ($1) returning a * 2", &params[i], 1,
+		                        0, NULL};
+	}
+	CHECK_EQ(cr_pg_conn_pipeline(conn, calls, COUNT), 0);
+	for (int i = 0; i < COUNT; i++) {
+		CHECK_EQ(calls[i].status, 0);
+		CHECK_EQ(cr_pg_rows_int(calls[i].rows, 0, 0), 2 * i);
+		CHECK_EQ(cr_pg_rows_affected(calls[i].rows), 1);
+		cr_pg_rows_free(calls[i].rows);
+	}
+	/* Number 500 fails: those before have results, those after were not run. */
+	for (int i = 0; i < COUNT; i++)
+		params[i] = cr_sql_int(i == 500 ? 7 : 10000 + i);
+	CHECK_EQ(cr_pg_conn_pipeline(conn, calls, COUNT), -CORAIL_E_SQL_CONSTRAINT);
+	for (int i = 0; i < COUNT; i++) {
+		CHECK_EQ(calls[i].status, i < 500    ? 0
+		                          : i == 500 ? -CORAIL_E_SQL_CONSTRAINT
+		                                     : -CORAIL_E_SQL_ABORTED);
+		CHECK_EQ(calls[i].rows != NULL, i < 500);
+		cr_pg_rows_free(calls[i].rows);
+	}
+	/* Large answers, while large parameters go out: neither side waits for the other. */
+	static char large[200000];
+	memset(large, 'y', sizeof large);
+	for (int i = 0; i < 100; i++) {
+		params[i] = cr_sql_text_n(large, sizeof large);
+		calls[i] = (cr_pg_call){"select $1::text", &params[i], 1, 0, NULL};
+	}
+	CHECK_EQ(cr_pg_conn_pipeline(conn, calls, 100), 0);
+	for (int i = 0; i < 100; i++) {
+		CHECK_EQ(cr_pg_rows_size(calls[i].rows, 0, 0), sizeof large);
+		cr_pg_rows_free(calls[i].rows);
+	}
+	CHECK_EQ(cr_pg_conn_script(conn, "drop table p"), 0);
+	cr_pg_release(conn);
+	return 0;
+}
+
+static int copied(cr_pg *db)
+{
+	const char *piece;
+	cr_pg_conn *conn;
+	cr_buf text = {0}, back = {0};
+	uint64_t count;
+	ssize_t size;
+
+	for (int i = 0; i < 20000; i++)
+		CHECK_EQ(cr_buf_printf(&text, "%d\trow number %d\n", i, i), 0);
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "create temp table c(a int, b text)"), 0);
+	CHECK_EQ(cr_pg_conn_copy_write(conn, "x", 1), -ENOENT);
+	CHECK_EQ(cr_pg_conn_copy_in(conn, "copy c from stdin"), 0);
+	for (size_t at = 0; at < text.size; at += 1013)
+		CHECK_EQ(cr_pg_conn_copy_write(conn, text.data + at,
+		                               text.size - at < 1013 ? text.size - at : 1013),
+		         0);
+	CHECK_EQ(cr_pg_conn_copy_end(conn, NULL, &count), 0);
+	CHECK_EQ(count, 20000);
+	CHECK_EQ(cr_pg_conn_copy_out(conn, "copy (select * from c order by a) to stdout"), 0);
+	while ((size = cr_pg_conn_copy_read(conn, &piece)) > 0)
+		CHECK_EQ(cr_buf_append(&back, piece, (size_t)size), 0);
+	CHECK_EQ(size, 0);
+	CHECK_EQ(back.size, text.size);
+	CHECK_MEM(back.data, text.data, text.size);
+	/* Given up, wrong, and left in the middle. */
+	CHECK_EQ(cr_pg_conn_copy_in(conn, "copy c from stdin"), 0);
+	CHECK_EQ(cr_pg_conn_copy_write(conn, "1\tx\n", 4), 0);
+	CHECK_EQ(cr_pg_conn_copy_end(conn, "changed my mind", NULL), 0);
+	CHECK_EQ(cr_pg_conn_copy_in(conn, "copy c from stdin"), 0);
+	CHECK_EQ(cr_pg_conn_copy_write(conn, "not a number\tx\n", 15), 0);
+	CHECK_EQ(cr_pg_conn_copy_end(conn, NULL, NULL), -CORAIL_E_SQL_DATA);
+	CHECK_EQ(cr_pg_conn_copy_in(conn, "copy c from stdin"), 0);
+	CHECK_EQ(cr_pg_conn_copy_write(conn, "1\tx\n", 4), 0);
+	CHECK_EQ(cr_pg_conn_stream_end(conn), 0);
+	CHECK_EQ(cr_pg_conn_copy_out(conn, "copy (select generate_series(1, 10000000)) to stdout"),
+	         0);
+	CHECK_GT(cr_pg_conn_copy_read(conn, &piece), 0);
+	CHECK_EQ(cr_pg_conn_stream_end(conn), 0);
+	CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "drop table c"), 0);
+	cr_pg_release(conn);
+	cr_buf_free(&text);
+	cr_buf_free(&back);
+	return 0;
+}
+
+static int notified(cr_pg *db)
+{
+	cr_pg_notification got;
+	cr_pg_conn *conn;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_EQ(cr_pg_conn_listen(conn, "A \"channel\""), 0);
+	CHECK_EQ(cr_timeout(cr_millis(20), cr_pg_conn_notification(conn, &got)), -ETIMEDOUT);
+	for (int i = 0; i < 3; i++) {
+		char payload[8];
+
+		snprintf(payload, sizeof payload, "n%d", i);
+		CHECK_EQ(cr_pg_query(db, "select pg_notify('A \"channel\"', $1)",
+		                     CORAIL_SQL(cr_sql_text(payload)), NULL),
+		         0);
+	}
+	CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		char payload[8];
+
+		snprintf(payload, sizeof payload, "n%d", i);
+		CHECK_EQ(cr_pg_conn_notification(conn, &got), 0);
+		CHECK_STR(got.channel, "A \"channel\"");
+		CHECK_STR(got.payload, payload);
+		CHECK_NE(got.backend_pid, cr_pg_conn_backend_pid(conn));
+	}
+	cr_pg_release(conn);
+	return 0;
+}
+
+static int transactions(cr_pg *db)
+{
+	cr_pg_conn *conn;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "create temp table x(a int primary key)"), 0);
+	{
+		CORAIL_PG_TRANSACTION(tx);
+		CHECK_EQ(cr_pg_tx_begin(&tx, conn, "isolation level serializable"), 0);
+		CHECK_EQ(cr_pg_tx_begin(&tx, conn, NULL), -EALREADY);
+		CHECK_EQ(cr_pg_conn_script(conn, "insert into x values (1)"), 0);
+	}
+	{
+		CORAIL_PG_TRANSACTION(tx);
+		CHECK_EQ(cr_pg_tx_begin(&tx, conn, NULL), 0);
+		CHECK_EQ(cr_pg_conn_script(conn, "insert into x values (2)"), 0);
+		{
+			CORAIL_PG_TRANSACTION(inner);
+			CHECK_EQ(cr_pg_tx_begin(&inner, conn, NULL), 0);
+			CHECK_EQ(cr_pg_tx_commit(&tx), -EINVAL);
+			CHECK_EQ(cr_pg_conn_script(conn, "insert into x values (2)"),
+			         -CORAIL_E_SQL_CONSTRAINT);
+		}
+		{
+			CORAIL_PG_TRANSACTION(inner);
+			CHECK_EQ(cr_pg_tx_begin(&inner, conn, NULL), 0);
+			CHECK_EQ(cr_pg_conn_script(conn, "insert into x values (3)"), 0);
+			CHECK_EQ(cr_pg_tx_commit(&inner), 0);
+			CHECK_EQ(cr_pg_tx_commit(&inner), -EINVAL);
+		}
+		CHECK_EQ(cr_pg_tx_commit(&tx), 0);
+	}
+	{
+		CORAIL_PG_TRANSACTION(tx);
+		CHECK_EQ(cr_pg_tx_begin(&tx, conn, NULL), 0);
+		CHECK_EQ(cr_pg_conn_script(conn, "insert into x values (2)"),
+		         -CORAIL_E_SQL_CONSTRAINT);
+		CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), -CORAIL_E_SQL_ABORTED);
+		CHECK_EQ(cr_pg_tx_commit(&tx), -CORAIL_E_SQL_ABORTED);
+		CHECK_EQ(cr_pg_tx_begin(&tx, conn, NULL), 0);
+		CHECK_EQ(cr_pg_tx_rollback(&tx), 0);
+		CHECK_EQ(cr_pg_tx_rollback(&tx), -EINVAL);
+	}
+	cr_pg_rows *rows;
+	CHECK_EQ(cr_pg_conn_query(conn, "select sum(a), count(*) from x", NULL, 0, &rows), 0);
+	CHECK_EQ(cr_pg_rows_int(rows, 0, 0), 5);
+	CHECK_EQ(cr_pg_rows_int(rows, 0, 1), 2);
+	cr_pg_rows_free(rows);
+	CHECK_EQ(cr_pg_conn_script(conn, "drop table x"), 0);
+	cr_pg_release(conn);
+	return 0;
+}
+
+int main(void)
+{
+	static const cr_pg_options small = {.result_size_max = 200000};
+
+	RUN_PG(values_both_ways);
+	RUN_PG(parameters);
+	RUN_PG(many_rows);
+	RUN_PG(prepared);
+	RUN_PG(outdated);
+	RUN_PG(errors);
+	RUN_PG_WITH(too_large, &small);
+	RUN_PG(streamed);
+	RUN_PG(pipelined);
+	RUN_PG(copied);
+	RUN_PG(notified);
+	RUN_PG(transactions);
+	return test_done();
+}
