@@ -97,20 +97,29 @@ start_server() {
 	url=http://127.0.0.1:$port
 }
 
-# A port that nobody listens on.
-free_port() {
+# hold_port VARIABLE: a port that nobody listens on, and that no other test can take meanwhile: a
+# process holds it. A server of ours may, if it sets SO_REUSEPORT.
+hold_port() {
+	local file=$work/held-$1
+
+	rm -f "$file"
 	python3 -c '
-import socket
+import signal, socket
 s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])'
+print(s.getsockname()[1], flush=True)
+signal.pause()' >"$file" &
+	children+=($!)
+	wait_for "[ -s '$file' ]" || fail "no port"
+	printf -v "$1" %s "$(cat "$file")"
 }
 
-# wait_for CONDITION: up to 20 s.
+# wait_for CONDITION: up to a minute.
 wait_for() {
 	local i
 
-	for i in $(seq 400); do
+	for i in $(seq 1200); do
 		if eval "$1"; then
 			return 0
 		fi

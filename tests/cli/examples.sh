@@ -20,26 +20,37 @@ elapsed() {
 	ms=$((($(tr -d .,  <<<"$EPOCHREALTIME") - $(tr -d ., <<<"$began")) / 1000))
 }
 
+# within MS COMMAND...: the same, and it took less, at least once in many times: the machine may be
+# busy with other things.
+within() {
+	local most=$1 i
+
+	shift
+	for i in $(seq 30); do
+		elapsed "$@"
+		[ $ms -ge "$most" ] || return 0
+	done
+	fail "took $ms ms and more instead of $most: $*"
+}
+
 find_backends
 for backend in $backends; do
 	export CORAIL_BACKEND=$backend
 	elapsed "$examples/bonjour"
 	same "bonjour" "$(cat "$work/out")" $'Bonjour\nMonde'
 	[ $ms -ge 2000 ] || fail "bonjour took $ms ms"
-	elapsed "$examples/bonjour_gather"
+	within 1900 "$examples/bonjour_gather"
 	same "bonjour_gather" "$(cat "$work/out")" $'Bonjour\nMonde'
-	[ $ms -ge 1000 ] && [ $ms -lt 1900 ] || fail "bonjour_gather took $ms ms"
+	[ $ms -ge 1000 ] || fail "bonjour_gather took $ms ms"
 done
 # In virtual time they sleep as long, and take none.
 export CORAIL_BACKEND=sim
 for seed in 1 2 3; do
 	export CORAIL_SEED=$seed
-	elapsed "$examples/bonjour"
+	within 1000 "$examples/bonjour"
 	same "bonjour in sim" "$(cat "$work/out")" $'Bonjour\nMonde'
-	[ $ms -lt 1000 ] || fail "bonjour in sim took $ms ms"
-	elapsed "$examples/bonjour_gather"
+	within 1000 "$examples/bonjour_gather"
 	same "bonjour_gather in sim" "$(sort "$work/out")" $'Bonjour\nMonde'
-	[ $ms -lt 1000 ] || fail "bonjour_gather in sim took $ms ms"
 done
 unset CORAIL_BACKEND CORAIL_SEED
 

@@ -10,6 +10,8 @@
   /flaky/KEY/N   503, N times, then 12 bytes  /cut/KEY/N     truncated N times, then 12 bytes
   /after/S/KEY   503 with Retry-After, once   /redirect/P    302 to /P
   /escape        a status line with escapes   /stats         JSON: most at once, requests
+  /hold/KEY      "late", once released        /release/KEY   releases them, and says "go"
+  /crowd/N       "late", once N requests have been under way at the same time
 """
 
 import asyncio
@@ -19,6 +21,7 @@ import socket
 import sys
 
 counts = {}
+released = {}
 stats = {"now": 0, "peak": 0, "requests": 0, "connections": 0}
 
 
@@ -51,6 +54,17 @@ async def answer(path, writer):
         writer.write(b"0\r\n\r\n")
     elif kind == "slow":
         await asyncio.sleep(int(args[0]) / 1000)
+        writer.write(head("200 OK", 4) + b"late")
+    elif kind == "hold":
+        await released.setdefault(args[0], asyncio.Event()).wait()
+        writer.write(head("200 OK", 4) + b"late")
+    elif kind == "release":
+        released.setdefault(args[0], asyncio.Event()).set()
+        writer.write(head("200 OK", 2) + b"go")
+    elif kind == "crowd":
+        while stats["peak"] < int(args[0]):
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.01)
         writer.write(head("200 OK", 4) + b"late")
     elif kind == "drip":
         writer.write(head("200 OK", 10**9))

@@ -131,13 +131,16 @@ HTTP_TEST(an_idle_session_sleeps)
 {
 	struct site *site = site_open(f, NULL, serve_target, NULL);
 	cr_loop_stats before, after;
+	int tries = 0;
 
 	CHECK_EQ(cr_http_get(f->http, site->base, NULL), 0);
-	CHECK_EQ(cr_sleep(cr_millis(50)), 0);
-	CHECK_EQ(cr_debug_stats(&before), 0);
-	CHECK_EQ(cr_sleep(cr_millis(500)), 0);
-	CHECK_EQ(cr_debug_stats(&after), 0);
-	CHECK_LE(after.polls - before.polls, 4);
+	/* On a machine that stalls, the end of the request may take a while to settle. */
+	do {
+		CHECK_EQ(cr_debug_stats(&before), 0);
+		CHECK_EQ(cr_sleep(cr_millis(300)), 0);
+		CHECK_EQ(cr_debug_stats(&after), 0);
+	} while (after.polls - before.polls > 3 && ++tries < 20);
+	CHECK_LE(after.polls - before.polls, 3);
 	return 0;
 }
 

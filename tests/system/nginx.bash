@@ -11,8 +11,8 @@ command -v python3 >/dev/null || skip "python3 is not installed"
 
 # configure_nginx EXTRA...: writes its configuration; EXTRA are lines for the server.
 configure_nginx() {
-	port=$(free_port)
-	secure_port=$(free_port)
+	hold_port port
+	hold_port secure_port
 	mkdir -p "$work/nginx"
 	{
 		[ "$(id -u)" != 0 ] || echo "user root;"
@@ -32,7 +32,7 @@ configure_nginx() {
 				uwsgi_temp_path $work/nginx/uwsgi;
 				scgi_temp_path $work/nginx/scgi;
 				server {
-					listen 127.0.0.1:$port;
+					listen 127.0.0.1:$port reuseport;
 					root $documents;
 					$(printf '%s\n' "$@")
 				}

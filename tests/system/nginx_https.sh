@@ -24,10 +24,10 @@ make_certificate() {
 	fail "openssl"
 }
 
-other_port=$(free_port)
-configure_nginx "listen 127.0.0.1:SECURE ssl;" "ssl_certificate $work/good.pem;" \
+hold_port other_port
+configure_nginx "listen 127.0.0.1:SECURE ssl reuseport;" "ssl_certificate $work/good.pem;" \
 	"ssl_certificate_key $work/good.key;" "}" "server {" "root $documents;" \
-	"listen 127.0.0.1:$other_port ssl;" "ssl_certificate $work/other.pem;" \
+	"listen 127.0.0.1:$other_port ssl reuseport;" "ssl_certificate $work/other.pem;" \
 	"ssl_certificate_key $work/other.key;"
 sed -i "s/SECURE/$secure_port/" "$work/nginx/conf"
 start_nginx
