@@ -81,7 +81,8 @@ DESCRIPTORS = r"read|write|readv|writev|pread|pwrite|recv|recvfrom|recvmsg|send|
 
 # (names, where banned, where allowed all the same, what to do instead)
 BANNED = [
-    (ALLOCATION, ("src/",), ("src/base/", "src/ext/", "src/net/tls/"), "cr__alloc() and its kin: src/base/alloc.h"),
+    (ALLOCATION, ("src/",), ("src/base/", "src/ext/", "src/net/tls/"),
+     "cr__alloc() and its kin: src/base/alloc.h"),
     (r"clock_gettime|gettimeofday|time|clock", ("src/",), ("src/base/",), "src/base/clock.h"),
     (r"getaddrinfo|gethostbyname\w*|getnameinfo|getservbyname", ("src/", "cli/"), (),
      "it blocks: the resolver in src/net"),
