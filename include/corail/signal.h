@@ -25,8 +25,8 @@
  * them is closed. Programs that block signals in all other threads, as some do, may go on doing so.
  *
  * What may be lost. Standard signals that come again while an earlier one has not been taken yet
- * are one, as everywhere (signal(7)), and `count` says how many came, as far as the kernel itself
- * told. Real-time signals are queued, each with its value, up to a few hundred.
+ * are one, as everywhere (signal(7)), and `count` says how many came, as far as the kernel told. Real-time signals are queued, each with its value; a receiver keeps up to 96, and more are
+ * dropped.
  *
  * The simulator gets no signals from the operating system; cr_signal_simulate() stands in for it.
  */
@@ -79,10 +79,10 @@ CORAIL_API int cr_signal_poll(cr_signal *receiver, cr_signal_info *ret_info);
 
 /*
  * Closes a receiver: a task that waits with it gets -ECANCELED, what it had not taken is dropped,
- * and where it was the last one for a signal, disposition and mask are restored. Goes through even
- * in a cancelled scope. Those that are open when their loop ends are closed then. Accepts NULL.
+ * and where it was the last one for a signal, disposition and mask are restored. Does not suspend.
+ * Those that are open when their loop ends are closed then. Accepts NULL.
  */
-CORAIL_API CORAIL_SUSPENDS void cr_signal_close(cr_signal *receiver);
+CORAIL_API void cr_signal_close(cr_signal *receiver);
 
 /*
  * Hands a signal to the receivers for it on the calling thread's loop, as if it had come, without

@@ -39,10 +39,10 @@ static void on_sigint(int number)
 
 	atomic_fetch_add(&sigint_handlers, 1);
 	s = atomic_load(&sigint_sched);
-	if (atomic_fetch_add(&sigint_count, 1) > 0) {
+	if (atomic_fetch_add(&sigint_count, 1) > 0 || !s) {
 		signal(number, SIG_DFL);
 		raise(number); /* blocked while the handler runs: it ends the process on return */
-	} else if (s) {
+	} else {
 		s->loop.backend->wake(&s->loop);
 	}
 	atomic_fetch_sub(&sigint_handlers, 1);
@@ -69,7 +69,11 @@ static bool sigint_take(struct cr__sched *s, const cr_options *options, struct s
 
 static void sigint_give_back(const struct sigaction *old)
 {
-	sigaction(SIGINT, old, NULL);
+	struct sigaction now;
+
+	/* A receiver on another thread's loop may have taken it over: see src/io/signal_action.c */
+	if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_sigint)
+		sigaction(SIGINT, old, NULL);
 	atomic_store(&sigint_sched, NULL);
 	/* One may still be in the middle of waking us, on another thread. */
 	while (atomic_load(&sigint_handlers))
