@@ -10,6 +10,7 @@
 #include <corail/base.h>
 #include <corail/debug.h>
 #include <corail/dns.h>
+#include <corail/exec.h>
 #include <corail/interval.h>
 #include <corail/io.h>
 #include <corail/local.h>
@@ -17,7 +18,10 @@
 #include <corail/net.h>
 #include <corail/process.h>
 #include <corail/signal.h>
+#include <corail/socket.h>
+#include <corail/stdio.h>
 #include <corail/sync.h>
 #include <corail/task.h>
+#include <corail/udp.h>
 
 #endif

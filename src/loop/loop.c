@@ -59,6 +59,16 @@ static void posts_free(struct cr__post *post)
 	}
 }
 
+static void posts_free_all(struct cr__loop *loop)
+{
+	struct cr__post *posts = loop->posts_head;
+
+	loop->posts_head = NULL;
+	loop->posts_tail = &loop->posts_head;
+	posts_free(posts);
+	posts_free(atomic_exchange(&loop->inbox, NULL));
+}
+
 void cr__loop_close(struct cr__loop *loop)
 {
 	struct cr__loop **link = &cr__loop_registry;
@@ -68,16 +78,19 @@ void cr__loop_close(struct cr__loop *loop)
 		link = &(*link)->registry_next;
 	*link = loop->registry_next;
 	pthread_mutex_unlock(&registry_lock);
+	/* First of all: threads that a closer waits for may themselves wait for an answer. */
+	posts_free_all(loop);
+	for (struct cr__closer *closer = loop->closers; closer; closer = closer->next)
+		closer->close(closer);
+	loop->backend->close(loop);
+	cr__timers_destroy(&loop->timers);
+	posts_free_all(loop);
 	while (loop->closers) {
 		struct cr__closer *closer = loop->closers;
 
 		loop->closers = closer->next;
-		closer->close(closer);
+		closer->free(closer);
 	}
-	loop->backend->close(loop);
-	cr__timers_destroy(&loop->timers);
-	posts_free(atomic_exchange(&loop->inbox, NULL));
-	posts_free(loop->posts_head);
 }
 
 /* Wakes the loop from another thread, if it sleeps. */

@@ -29,12 +29,14 @@ struct cr__post {
 };
 
 /*
- * What has to happen before a loop's memory goes, even if tasks had to be abandoned: called on the
- * loop's thread when nobody can find the loop any more, but all of it is still there.
+ * Part of something that other threads reach through the loop. close() is called on the loop's
+ * thread when nobody can find the loop any more, but all of it is still there, abandoned tasks too:
+ * it waits for those threads. free() is called last.
  */
 struct cr__closer {
 	struct cr__closer *next;
 	void (*close)(struct cr__closer *closer);
+	void (*free)(struct cr__closer *closer);
 };
 
 struct cr__loop {
@@ -52,6 +54,7 @@ struct cr__loop {
 	struct cr__timers timers;
 	struct cr__attachment *attachments; /* see attach.h */
 	struct cr__closer *closers;         /* the latest first */
+	struct cr__agent *agent;            /* src/exec's; NULL: there was no job yet */
 	struct cr__watch *watch;            /* NULL: nobody looks */
 	_Atomic bool sleeping; /* published before a wait: posters then have to wake it */
 	int64_t id;
