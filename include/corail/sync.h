@@ -353,17 +353,17 @@ typedef struct cr_once {
 } cr_once;
 
 /*
- * Makes sure that int fn(T *arg) has been run with success, once: the first caller runs it, in its
- * own task; those who come meanwhile wait; all get its result. A failure is not remembered: it is
- * the result of the caller whose fn it was, and the next one who waits, or comes, runs it again, so
- * that one who is cancelled spoils nothing for the others. Does not suspend once it is done. Gives
- * the result; -ECANCELED; -EDEADLK from within fn itself.
+ * cr_once_run(once, fn, arg) makes sure that int fn(T *arg) has been run with success, once: the
+ * first caller runs it, in its own task; those who come meanwhile wait; all get its result. A
+ * failure is not remembered: it is the result of the caller whose fn it was, and the next one who
+ * waits, or comes, runs it again, so that one who is cancelled spoils nothing for the others. Does
+ * not suspend once it is done. Gives the result; -ECANCELED; -EDEADLK from within fn itself.
  */
-#define cr_once_run(once, fn, ...)                                                                 \
-	CORAIL__ONCE(once, fn, (__VA_ARGS__), CORAIL__UNIQUE(once), CORAIL__UNIQUE(value))
-#define CORAIL__ONCE(once, fn, arg, object, value)                                                 \
+#define cr_once_run(once_pointer, fn, ...)                                                         \
+	CORAIL__ONCE(once_pointer, fn, (__VA_ARGS__), CORAIL__UNIQUE(once), CORAIL__UNIQUE(value))
+#define CORAIL__ONCE(once_pointer, fn, arg, object, value)                                         \
 	__extension__({                                                                            \
-		cr_once *object = (once);                                                          \
+		cr_once *object = (once_pointer);                                                  \
 		int value = 0;                                                                     \
 		if (cr__once_enter(object, &value))                                                \
 			value = cr__once_leave(object, (fn)(arg));                                 \
