@@ -5,11 +5,12 @@
 /*
  * Streams: addresses, connections, listeners.
  *
- * A connection is a cr_conn, the same for TCP, Unix sockets and, later, TLS over either. You open
- * it (cr_conn_open, cr_listener_accept, ...) and you close it. It keeps a buffer for reading, so
- * that lines and messages can be taken out of the stream, and none for writing: a write returns
- * when the kernel has taken all of it, and suspends while the peer does not read. Memory stays
- * bounded, and a close after a write loses nothing that was written.
+ * A connection is a cr_conn, the same for TCP, Unix sockets and TLS over either. You open it
+ * (cr_conn_open, cr_listener_accept, ...) and you close it. It keeps a buffer for reading, so that
+ * lines and messages can be taken out of the stream, and none for writing, unless you ask for one
+ * (cr_conn_buffer_set): a write returns when the kernel has taken all of it, and suspends while the
+ * peer does not read. Memory stays bounded, and a close after a write loses nothing that was
+ * written.
  *
  *	cr_conn *conn;
  *	int r = cr_timeout(cr_seconds(5), cr_conn_open("example.org:80", &conn));
@@ -104,11 +105,12 @@ CORAIL_API int cr_conn_pair(cr_conn *ret_conns[2]);
 
 /*
  * Closes: cancels the calls in flight on the connection, waits until they have returned, closes the
- * descriptor and frees the object. Everything that was written goes to the peer first. Goes through
- * even in a cancelled scope. Accepts NULL. A peer that is still sending gets a reset (RFC 1122
+ * descriptor and frees the object. Everything that was written goes to the peer first: what a
+ * buffer for writing holds is flushed, for which a cancelled task has 5 seconds. Goes through even
+ * in a cancelled scope. Accepts NULL. A peer that is still sending gets a reset (RFC 1122
  * section 4.2.2.13), which may overtake what it has not read yet: with such peers call
- * cr_conn_shutdown_write() and read to the end before closing. Returns 0, or the error of close(2);
- * the connection is gone in any case.
+ * cr_conn_shutdown_write() and read to the end before closing. Returns 0; the error of the flush;
+ * or that of close(2); the connection is gone in any case.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_conn_close(cr_conn *conn);
 
@@ -125,6 +127,10 @@ CORAIL_API CORAIL_SUSPENDS void cr_conn_abort(cr_conn *conn);
  * at the end of the stream (and for size 0).
  */
 CORAIL_API CORAIL_SUSPENDS ssize_t cr_conn_read(cr_conn *conn, void *buffer, size_t size);
+
+/* As cr_conn_read(), into several buffers, one after the other. */
+CORAIL_API CORAIL_SUSPENDS ssize_t cr_conn_readv(cr_conn *conn, const struct iovec *vector,
+                                                 int count);
 
 /*
  * Reads exactly `size` bytes. Returns 0; -ENODATA when the stream ended before. Whatever the error,
@@ -188,6 +194,61 @@ CORAIL_API CORAIL_SUSPENDS ssize_t cr_conn_write_some(cr_conn *conn, const void 
  * a task writes; -ENOTCONN when the peer has gone; -EOPNOTSUPP when the descriptor is no socket.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_conn_shutdown_write(cr_conn *conn);
+
+/*
+ * Gives the connection a buffer for writing: cr_conn_write() and cr_conn_writev() put their bytes
+ * there and return, and the library sends them on as soon as the caller suspends, many small writes
+ * in one piece. A write that brings more than `high` bytes together returns when no more than `low`
+ * are left, so that a slow peer still slows its writer down; one of more than `high` bytes goes
+ * straight through. A write that was cancelled while it waited so has all been taken, and returns
+ * 0: the next call reports the cancellation. When sending fails, what was buffered is dropped, and
+ * all further writing, and the flush, or else the close, give the error.
+ *
+ * `high` 0 takes the buffer away again, once it is empty. Other functions that write
+ * (cr_conn_write_some, cr_conn_send_file, cr_conn_shutdown_write, ...) flush first: all bytes go
+ * out in the order of the calls. Returns 0; -EINVAL when `low` is over `high`; -ENOMEM; -EBUSY while
+ * a task writes; with `high` 0 as cr_conn_flush().
+ */
+CORAIL_API CORAIL_SUSPENDS int cr_conn_buffer_set(cr_conn *conn, size_t low, size_t high);
+
+/*
+ * Waits until the kernel has taken everything that was written. Returns 0 (at once without a
+ * buffer), or the error that sending gave. Cancelled, it loses nothing: sending goes on.
+ */
+CORAIL_API CORAIL_SUSPENDS int cr_conn_flush(cr_conn *conn);
+
+/* How many bytes have been written and not yet been taken by the kernel. */
+CORAIL_API size_t cr_conn_unsent(const cr_conn *conn);
+
+/*
+ * As cr_conn_write(), and the kernel reads your memory itself instead of copying it (MSG_ZEROCOPY,
+ * IORING_OP_SEND_ZC). Returns when it has let go of the memory, which over a network is when the
+ * peer has acknowledged the bytes. For pieces of some hundred KiB, to other hosts: on a small piece
+ * the bookkeeping costs more than the copy, and the loopback copies all the same. Where it cannot
+ * be done (other backends, Unix sockets, TLS) it is an ordinary write. A call that is cancelled, or
+ * that a close cuts short, resets the connection when that is what it takes to get the memory back.
+ */
+CORAIL_API CORAIL_SUSPENDS int cr_conn_write_zerocopy(cr_conn *conn, const void *data, size_t size);
+
+/*
+ * Sends `count` bytes of a file, from `offset` on (the file's own position stays); UINT64_MAX means
+ * to its end. Over a plain socket the bytes do not pass through the program (sendfile(2)), as far
+ * as they are in memory; those on a disk are read first, so that the loop does not wait for it.
+ * Returns how many bytes went, which are fewer than `count` when the file ended; -EINVAL for a
+ * negative offset; -EISDIR, -ESPIPE and -EIO from the file; else as cr_conn_write().
+ */
+CORAIL_API CORAIL_SUSPENDS int64_t cr_conn_send_file(cr_conn *conn, int file_fd, int64_t offset,
+                                                     uint64_t count);
+
+/*
+ * Relays everything that comes from one connection to another, until the stream ends; the other's
+ * half-close is left to you. Between plain sockets and pipes the bytes stay in the kernel
+ * (splice(2)). Returns how many bytes were relayed; -EINVAL for one connection with itself; or the
+ * error of either end. Bytes that had been read and could not be written stay in `from`, where the
+ * next read finds them: a relay that was cancelled has lost nothing, except what one write of TLS
+ * may have left half done.
+ */
+CORAIL_API CORAIL_SUSPENDS int64_t cr_conn_copy(cr_conn *from, cr_conn *to);
 
 /* --------------------------------------------------------------------- connections: details --- */
 
@@ -262,6 +323,9 @@ typedef struct cr_listener_options {
 	int backlog;             /* connections that wait to be accepted; 0: 4096 (see listen(2)) */
 	unsigned reuse_port : 1; /* several listeners share the port (SO_REUSEPORT) */
 	unsigned ipv6_only : 1;  /* [::] leaves IPv4 alone */
+	int fast_open; /* TCP_FASTOPEN: so many connections may bring data with their first packet */
+	cr_nsec defer_accept; /* TCP_DEFER_ACCEPT: wait that long for the first data, as the kernel
+	                         rounds it; 0: not */
 } cr_listener_options;
 
 /*

@@ -15,4 +15,13 @@ int cr__addr_parse_ip(const char *host, int port, cr_addr *ret_addr);
 /* Takes "host:port" or "[host]:port" apart. Returns the port, or -EINVAL. The host may be empty. */
 int cr__target_split(const char *target, char host[CR__HOST_SIZE]);
 
+/*
+ * An address to bind to: "host:port", ":port", "unix:...". Returns 0, -EINVAL, or as
+ * cr_dns_lookup(). Suspends to look a name up.
+ */
+int cr__target_resolve(const char *target, cr_addr *ret_addr);
+
+/* A duration in whole seconds, rounded up, as far as TCP's options go. */
+int cr__whole_seconds(cr_nsec duration);
+
 #endif

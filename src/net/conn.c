@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "io/terminal.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -64,6 +65,9 @@ static int plain_close(void *state, int reset)
 	if (reset && conn->socket)
 		cr__sock_option(cr__loop_self(), conn->fd, SOL_SOCKET, SO_LINGER, &linger,
 		                sizeof linger);
+	/* epoll watches open files: this one outlives its number. */
+	if (conn->shared)
+		cr_fd_forget(conn->fd);
 	return cr_fd_close(conn->fd);
 }
 
@@ -212,7 +216,7 @@ int cr__conn_enter(cr_conn *conn, bool *direction, const char *caller)
 ssize_t cr__conn_leave(cr_conn *conn, bool *direction, ssize_t result)
 {
 	*direction = false;
-	if (conn->closer_parked && !conn->reading && !conn->writing) {
+	if (conn->closer_parked && !conn->reading && !conn->writing && !cr__conn_out_busy(conn)) {
 		conn->closer_parked = false;
 		cr__unpark(conn->closer.task, 0);
 	}
@@ -221,33 +225,62 @@ ssize_t cr__conn_leave(cr_conn *conn, bool *direction, ssize_t result)
 
 void cr_conn_cancel(cr_conn *conn)
 {
-	if (conn->reading || conn->writing)
+	if (conn->reading || conn->writing || cr__conn_out_busy(conn))
 		conn->transport->cancel(conn->state);
 }
 
 /* ---------------------------------------------------------------------------------- closing --- */
 
+/* Ends the calls of others, and waits for them. */
+static void calls_end(cr_conn *conn)
+{
+	for (int i = 0; i < 2; i++) {
+		if (conn->relay[i])
+			cr_scope_cancel(conn->relay[i]);
+	}
+	cr_conn_cancel(conn);
+	if (!conn->reading && !conn->writing && !cr__conn_out_busy(conn))
+		return;
+	conn->closer = (struct cr__wait){.reason = "close", .fd = conn->fd};
+	conn->closer_parked = true;
+	cr__park(&conn->closer);
+}
+
+static int transport_close(cr_conn *conn, int reset)
+{
+	int r = 0, closed;
+
+	if (conn->transport != &cr__conn_plain)
+		return cr_shield(CLOSE_GRACE, conn->transport->close(conn->state, reset));
+	if (!reset && conn->linger > 0)
+		r = cr_shield(CLOSE_GRACE, cr__conn_linger(conn));
+	closed = plain_close(conn, reset || r < 0);
+	return r < 0 ? r : closed;
+}
+
 static int conn_close(cr_conn *conn, int reset, const char *caller)
 {
-	int r;
+	int r, flushed = 0;
 
 	cr__task_current(caller);
 	if (conn->closing)
 		cr__panic("%s: the connection is being closed already", caller);
 	conn->closing = true;
-	cr_conn_cancel(conn);
-	if (conn->reading || conn->writing) {
-		conn->closer = (struct cr__wait){.reason = "close", .fd = conn->fd};
-		conn->closer_parked = true;
-		cr__park(&conn->closer);
+	if (conn->out) {
+		cr__conn_out_release(conn);
+		if (!reset)
+			flushed = cr_shield(CLOSE_GRACE, cr__conn_out_flush(conn));
+		conn->dropping = true;
 	}
-	if (conn->transport == &cr__conn_plain)
-		r = plain_close(conn, reset);
-	else
-		r = cr_shield(CLOSE_GRACE, conn->transport->close(conn->state, reset));
+	calls_end(conn);
+	if (conn->terminal)
+		cr__terminal_restore(conn->fd, conn->terminal);
+	r = transport_close(conn, reset);
+	cr__conn_out_free(conn);
+	cr__free(conn->terminal);
 	cr__free(conn->buffer);
 	cr__free(conn);
-	return r;
+	return flushed < 0 ? flushed : r;
 }
 
 int cr_conn_close(cr_conn *conn)
@@ -278,7 +311,7 @@ int cr_conn_peer(const cr_conn *conn, cr_addr *ret_addr)
 	return conn->transport->peer ? conn->transport->peer(conn->state, ret_addr) : -EOPNOTSUPP;
 }
 
-static int option_set(cr_conn *conn, int level, int name, int value)
+int cr__conn_option_set(cr_conn *conn, int level, int name, int value)
 {
 	int fd = cr_conn_fd(conn);
 
@@ -289,22 +322,5 @@ static int option_set(cr_conn *conn, int level, int name, int value)
 
 int cr_conn_nodelay_set(cr_conn *conn, int on)
 {
-	return option_set(conn, IPPROTO_TCP, TCP_NODELAY, on != 0);
-}
-
-int cr_conn_keepalive_set(cr_conn *conn, cr_nsec idle)
-{
-	enum { PROBES = 4, IDLE_MAX = 32767, SECOND = 1000000000 };
-	int wait = IDLE_MAX, r;
-
-	if (idle <= 0)
-		return option_set(conn, SOL_SOCKET, SO_KEEPALIVE, 0);
-	if (idle < cr_seconds(IDLE_MAX))
-		wait = (int)((idle + SECOND - 1) / SECOND);
-	r = option_set(conn, IPPROTO_TCP, TCP_KEEPIDLE, wait);
-	if (r == 0)
-		r = option_set(conn, IPPROTO_TCP, TCP_KEEPINTVL, wait < PROBES ? 1 : wait / PROBES);
-	if (r == 0)
-		r = option_set(conn, IPPROTO_TCP, TCP_KEEPCNT, PROBES);
-	return r < 0 ? r : option_set(conn, SOL_SOCKET, SO_KEEPALIVE, 1);
+	return cr__conn_option_set(conn, IPPROTO_TCP, TCP_NODELAY, on != 0);
 }

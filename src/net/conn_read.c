@@ -5,6 +5,7 @@
 #include "io/io.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 /*
@@ -24,7 +25,12 @@ static size_t held(const cr_conn *conn)
 	return conn->end - conn->start;
 }
 
-static void drop(cr_conn *conn, size_t size)
+size_t cr__conn_held(const cr_conn *conn)
+{
+	return held(conn);
+}
+
+void cr__conn_drop(cr_conn *conn, size_t size)
 {
 	conn->start += size;
 	if (conn->start < conn->end)
@@ -45,7 +51,7 @@ static size_t take(cr_conn *conn, void *buffer, size_t size)
 	if (n == 0)
 		return 0;
 	memcpy(buffer, conn->buffer + conn->start, n);
-	drop(conn, n);
+	cr__conn_drop(conn, n);
 	return n;
 }
 
@@ -93,10 +99,9 @@ static inline ssize_t transfer(cr_conn *conn, void *buffer, size_t size)
 	return conn->lost ? conn->lost : conn->transport->read(conn->state, buffer, size);
 }
 
-/* Receives more into the buffer. Returns how much, 0 at the end of the stream, or an error. */
-static ssize_t fill(cr_conn *conn)
+ssize_t cr__conn_fill(cr_conn *conn, size_t size)
 {
-	ssize_t n = conn->capacity > conn->end ? 0 : room_make(conn, CHUNK);
+	ssize_t n = conn->capacity > conn->end ? 0 : room_make(conn, size);
 
 	if (n < 0)
 		return n;
@@ -106,8 +111,14 @@ static ssize_t fill(cr_conn *conn)
 	return n;
 }
 
+/* Receives more into the buffer. Returns how much, 0 at the end of the stream, or an error. */
+static ssize_t fill(cr_conn *conn)
+{
+	return cr__conn_fill(conn, CHUNK);
+}
+
 /* Puts bytes that had been given to the caller back; the buffer is empty. */
-static void put_back(cr_conn *conn, const void *data, size_t size)
+void cr__conn_put_back(cr_conn *conn, const void *data, size_t size)
 {
 	if (size == 0)
 		return;
@@ -129,6 +140,40 @@ ssize_t cr_conn_read(cr_conn *conn, void *buffer, size_t size)
 		n = (ssize_t)take(conn, buffer, size);
 	else if (size > 0)
 		n = transfer(conn, buffer, size);
+	return cr__conn_leave(conn, &conn->reading, n);
+}
+
+static ssize_t readv_some(cr_conn *conn, const struct iovec *vector, int count)
+{
+	struct msghdr message = {0};
+	ssize_t total = 0;
+
+	if (held(conn) > 0) {
+		for (int i = 0; i < count; i++)
+			total += (ssize_t)take(conn, vector[i].iov_base, vector[i].iov_len);
+		return total;
+	}
+	while (count > 0 && vector->iov_len == 0) {
+		vector++;
+		count--;
+	}
+	if (count == 0)
+		return 0;
+	if (count == 1 || conn->transport != &cr__conn_plain || conn->lost || conn->closing)
+		return transfer(conn, vector->iov_base, vector->iov_len);
+	message.msg_iov = (struct iovec *)vector;
+	message.msg_iovlen = (size_t)count;
+	return conn->socket ? cr_fd_recvmsg(conn->fd, &message, 0)
+	                    : cr_fd_readv(conn->fd, vector, count);
+}
+
+ssize_t cr_conn_readv(cr_conn *conn, const struct iovec *vector, int count)
+{
+	ssize_t n = cr__conn_enter(conn, &conn->reading, __func__);
+
+	if (n < 0)
+		return n;
+	n = count < 0 || count > IOV_MAX ? -EINVAL : readv_some(conn, vector, count);
 	return cr__conn_leave(conn, &conn->reading, n);
 }
 
@@ -157,7 +202,7 @@ static int exactly_direct(cr_conn *conn, char *buffer, size_t size)
 		ssize_t n = transfer(conn, buffer + got, size - got);
 
 		if (n <= 0) {
-			put_back(conn, buffer, got);
+			cr__conn_put_back(conn, buffer, got);
 			return n < 0 ? (int)n : -ENODATA;
 		}
 		got += (size_t)n;
@@ -227,7 +272,7 @@ static ssize_t until(cr_conn *conn, const void *separator, size_t separator_size
 	r = cr_buf_append(buf, conn->buffer + conn->start, length);
 	if (r < 0)
 		return r;
-	drop(conn, length);
+	cr__conn_drop(conn, length);
 	return n;
 }
 
@@ -259,7 +304,7 @@ static ssize_t line_read(cr_conn *conn, char *line, size_t size)
 		return -EMSGSIZE;
 	memcpy(line, conn->buffer + conn->start, length);
 	line[length] = '\0';
-	drop(conn, taken);
+	cr__conn_drop(conn, taken);
 	return (ssize_t)length;
 }
 

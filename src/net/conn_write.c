@@ -6,8 +6,8 @@
 #include <errno.h>
 
 /*
- * Writing. Nothing is buffered: a call ends when the kernel has taken everything, so that the
- * memory that waits for a slow peer is the caller's own, and a close need not flush.
+ * Writing without a buffer: a call ends when the kernel has taken everything, so that the memory
+ * that waits for a slow peer is the caller's own, and a close need not flush.
  */
 
 enum { VECTOR_CHUNK = 64 };
@@ -33,8 +33,14 @@ static inline ssize_t transfer(cr_conn *conn, const struct iovec *vector, int co
 	return n == 0 ? -EIO : n;
 }
 
-/* Writes all of a vector, which it uses up. */
-static int write_all(cr_conn *conn, struct iovec *vector, int count)
+ssize_t cr__conn_send(cr_conn *conn, const struct iovec *vector, int count)
+{
+	ssize_t n = conn->transport->write(conn->state, vector, count);
+
+	return n == 0 ? -EIO : n;
+}
+
+int cr__conn_write_all(cr_conn *conn, struct iovec *vector, int count)
 {
 	for (;;) {
 		ssize_t n;
@@ -67,7 +73,10 @@ int cr_conn_write(cr_conn *conn, const void *data, size_t size)
 
 	if (r < 0)
 		return r;
-	r = write_all(conn, &vector, 1);
+	if (__builtin_expect(conn->out != NULL, 0))
+		r = cr__conn_out_write(conn, &vector, 1);
+	else
+		r = cr__conn_write_all(conn, &vector, 1);
 	return (int)cr__conn_leave(conn, &conn->writing, r);
 }
 
@@ -83,17 +92,28 @@ int cr_conn_writev(cr_conn *conn, const struct iovec *vector, int count)
 
 		for (int i = 0; i < n; i++)
 			chunk[i] = vector[i];
-		r = write_all(conn, chunk, n);
+		r = conn->out ? cr__conn_out_write(conn, chunk, n)
+		              : cr__conn_write_all(conn, chunk, n);
 		vector += n;
 		count -= n;
 	}
 	return (int)cr__conn_leave(conn, &conn->writing, r);
 }
 
+int cr__conn_enter_writing(cr_conn *conn, const char *caller)
+{
+	int r = cr__conn_enter(conn, &conn->writing, caller);
+
+	if (r < 0 || !conn->out)
+		return r;
+	r = cr__conn_out_flush(conn);
+	return r < 0 ? (int)cr__conn_leave(conn, &conn->writing, r) : 0;
+}
+
 ssize_t cr_conn_write_some(cr_conn *conn, const void *data, size_t size)
 {
 	struct iovec vector = {(void *)data, size};
-	ssize_t n = cr__conn_enter(conn, &conn->writing, __func__);
+	ssize_t n = cr__conn_enter_writing(conn, __func__);
 
 	if (n < 0)
 		return n;
@@ -102,9 +122,44 @@ ssize_t cr_conn_write_some(cr_conn *conn, const void *data, size_t size)
 	return cr__conn_leave(conn, &conn->writing, n);
 }
 
+/* One transfer out of the caller's own memory, where that can be done. */
+static ssize_t transfer_zerocopy(cr_conn *conn, const struct iovec *vector)
+{
+	struct cr__io io = {.op = {.code = CR__OP_SEND_ZC,
+	                           .fd = conn->fd,
+	                           .buffer = vector->iov_base,
+	                           .size = vector->iov_len}};
+	ssize_t n;
+
+	if (!conn->socket || conn->closing)
+		return transfer(conn, vector, 1);
+	n = cr__io_run(&io, "cr_conn_write_zerocopy", "send");
+	return n == 0 ? -EIO : n;
+}
+
+int cr_conn_write_zerocopy(cr_conn *conn, const void *data, size_t size)
+{
+	struct iovec vector = {(void *)data, size};
+	int r = cr__conn_enter_writing(conn, __func__);
+
+	if (r < 0)
+		return r;
+	while (vector.iov_len > 0) {
+		ssize_t n = transfer_zerocopy(conn, &vector);
+
+		if (n < 0) {
+			r = (int)n;
+			break;
+		}
+		vector.iov_base = (char *)vector.iov_base + n;
+		vector.iov_len -= (size_t)n;
+	}
+	return (int)cr__conn_leave(conn, &conn->writing, r);
+}
+
 int cr_conn_shutdown_write(cr_conn *conn)
 {
-	int r = cr__conn_enter(conn, &conn->writing, __func__);
+	int r = cr__conn_enter_writing(conn, __func__);
 
 	if (r < 0)
 		return r;

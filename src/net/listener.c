@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,7 +25,7 @@ enum { BACKLOG = 4096 };
 
 /* ----------------------------------------------------------------------------------- target --- */
 
-static int target_resolve(const char *target, cr_addr *ret_addr)
+int cr__target_resolve(const char *target, cr_addr *ret_addr)
 {
 	cr_dns_address found;
 	char host[CR__HOST_SIZE];
@@ -129,6 +130,11 @@ static int listen_on(struct cr__loop *loop, int fd, const cr_addr *addr,
 		r = option_on(loop, fd, IPPROTO_IPV6, IPV6_V6ONLY, options->ipv6_only);
 	if (r == 0)
 		r = bind_addr(loop, fd, addr);
+	if (r == 0 && family != AF_UNIX && options->fast_open > 0)
+		r = option_on(loop, fd, IPPROTO_TCP, TCP_FASTOPEN, options->fast_open);
+	if (r == 0 && family != AF_UNIX && options->defer_accept > 0)
+		r = option_on(loop, fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,
+		              cr__whole_seconds(options->defer_accept));
 	return r < 0 ? r : cr__sock_listen(loop, fd, options->backlog ? options->backlog : BACKLOG);
 }
 
@@ -169,7 +175,7 @@ int cr_listener_open(const char *target, const cr_listener_options *options,
 		return r;
 	if (!options)
 		options = &defaults;
-	r = target_resolve(target, &addr);
+	r = cr__target_resolve(target, &addr);
 	if (r < 0)
 		return r;
 	loop = cr__loop_self();

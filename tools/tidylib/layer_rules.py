@@ -13,9 +13,9 @@ RANKS = {"base": 0, "ctx": 1, "loop": 2, "task": 3, "sync": 4, "io": 4, "exec": 
 HEADERS = {"base": "base", "loop": "loop", "sim": "loop", "task": "task", "debug": "task",
            "local": "task", "interval": "sync", "sync": "sync", "chan": "sync", "select": "sync",
            "io": "io", "signal": "io", "process": "io", "exec": "exec", "proc": "exec",
-           "loops": "net", "fs": "net", "net": "net", "udp": "net", "dns": "net",
-           "shutdown": "net", "tls": "net", "corail": "net", "http": "ext", "http_server": "ext",
-           "curl": "ext", "sql": "ext", "pg": "ext", "sqlite": "ext", "redis": "ext"}
+           "loops": "net", "fs": "net", "net": "net", "udp": "net", "socket": "net", "stdio": "net",
+           "dns": "net", "shutdown": "net", "tls": "net", "corail": "net", "http": "ext",
+           "http_server": "ext", "curl": "ext", "sql": "ext", "pg": "ext", "sqlite": "ext", "redis": "ext"}
 PUBLIC_ONLY = ("src/net/tls/", "src/ext/", "cli/")
 
 
@@ -108,6 +108,11 @@ BANNED = [
 EXCEPTIONS = {
     ("src/base/panic.c", "abort"): "this is cr__panic() itself",
     ("src/task/dump.c", "write"): "the dump goes to the descriptor that the caller names",
+    ("src/base/report.c", "write"): "a report goes to the descriptor that the user names",
+    ("src/task/debug_fds.c", "fstat"): "whether a descriptor is still the file that it was",
+    ("src/exec/sample.c", "open"): "what a thread does, from proc(5), by a thread that may block",
+    ("src/exec/sample.c", "read"): "the same",
+    ("src/exec/sample.c", "close"): "the same",
     ("src/task/run.c", "dprintf"): "the report of tasks that outlive the program's main",
     ("src/task/overflow.c", "dprintf"): "the report of a stack overflow, in a signal handler",
     ("src/task/overflow.c", "abort"): "the end of a stack overflow",
@@ -142,6 +147,8 @@ def thread_locals(tree):
         if not match:
             continue
         layer = layer_of(file.path)
+        if file.path.startswith("src/exec/preload/"):
+            continue  # no part of libcorail: it never suspends
         keeper = keepers.setdefault((layer, file.path[-2:]), file.path)
         if layer not in ("loop", "task") or keeper != file.path:
             yield Finding("thread-local", file.path, file.line_of(match.start()),
