@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/io.h"
-#include "loop/backend.h"
 #include "loop/loop.h"
 #include "task/choice.h"
 
@@ -57,7 +56,7 @@ static bool start(struct fd_case *own)
 		.fd = own->fd,
 		.flags = (uint32_t)own->events,
 	};
-	r = own->fd < 0 ? -EBADF : cr__op_start(own->loop, &own->op);
+	r = cr__op_start(own->loop, &own->op);
 	if (r == 0)
 		return false;
 	own->head.result = r < 0 ? r : result_of(own);
@@ -66,24 +65,14 @@ static bool start(struct fd_case *own)
 
 /*
  * Looking costs a system call, but without it a descriptor would be passed over for as long as
- * another case is ready each time. The simulator's descriptors are unknown to the kernel: there the
- * operation itself is tried, and taken back at once.
+ * another case is ready each time.
  */
 static bool fd_attempt(struct cr__case *c)
 {
 	struct fd_case *own = own_of(c);
-	struct pollfd now = {.fd = own->fd, .events = (short)own->events};
 
-	if (cr__loop_self()->backend == &cr__backend_sim) {
-		if (start(own))
-			return true;
-		cr__op_cancel(own->loop, &own->op);
-		return false;
-	}
-	if (own->fd < 0 || poll(&now, 1, 0) <= 0)
-		return false;
-	own->head.result = now.revents & POLLNVAL ? -EBADF : now.revents;
-	return true;
+	c->result = cr__fd_ready(cr__loop_self(), own->fd, own->events);
+	return c->result != 0;
 }
 
 static bool fd_enqueue(struct cr__case *c)

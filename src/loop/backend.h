@@ -49,6 +49,7 @@ struct cr__backend {
 	int (*fd_cancel)(struct cr__loop *loop, int fd);
 	int (*fd_close)(struct cr__loop *loop, int fd);
 	void (*fd_forget)(struct cr__loop *loop, int fd);
+	int (*fd_ready)(struct cr__loop *loop, int fd, int events);
 	int (*sock_open)(struct cr__loop *loop, int domain, int type, int protocol);
 	int (*sock_pair)(struct cr__loop *loop, int domain, int type, int ret_fds[2]);
 	int (*sock_bind)(struct cr__loop *loop, int fd, const struct sockaddr *addr,

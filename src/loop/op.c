@@ -46,6 +46,11 @@ void cr__fd_forget(struct cr__loop *loop, int fd)
 	loop->backend->fd_forget(loop, fd);
 }
 
+int cr__fd_ready(struct cr__loop *loop, int fd, int events)
+{
+	return loop->backend->fd_ready(loop, fd, events);
+}
+
 int cr__sock_open(struct cr__loop *loop, int domain, int type, int protocol)
 {
 	return cr__fd_opened(loop, loop->backend->sock_open(loop, domain, type, protocol));

@@ -114,6 +114,12 @@ int cr__fd_close(struct cr__loop *loop, int fd);
 void cr__fd_forget(struct cr__loop *loop, int fd);
 
 /*
+ * Which of these events of poll(2) hold right now, without an operation and whoever else is at the
+ * descriptor: 0 for none, or POLLERR and its like, which nobody need ask for; -EBADF; -EOPNOTSUPP.
+ */
+int cr__fd_ready(struct cr__loop *loop, int fd, int events);
+
+/*
  * Sockets, as socket(2), bind(2), listen(2) and so on, through the backend, because sim has its
  * own. They never suspend. New descriptors are close-on-exec and in the mode that the backend
  * wants. Each returns zero or positive, or a negative errno.

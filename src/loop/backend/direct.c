@@ -284,3 +284,12 @@ ssize_t cr__direct_try(struct cr__op *op, uint32_t *known)
 	}
 	return -EOPNOTSUPP;
 }
+
+int cr__direct_ready(struct cr__loop *loop, int fd, int events)
+{
+	const struct cr__op op = {.fd = fd, .flags = (uint32_t)events};
+	ssize_t n = fd < 0 ? -EBADF : poll_now(&op);
+
+	(void)loop;
+	return n == -EAGAIN ? 0 : (int)n;
+}

@@ -50,6 +50,9 @@ void cr__sigpipe_release(const struct cr__sigpipe *sigpipe);
  */
 ssize_t cr__direct_try(struct cr__op *op, uint32_t *known);
 
+/* poll(2) without waiting: cr__fd_ready() of the backends whose descriptors are the kernel's. */
+int cr__direct_ready(struct cr__loop *loop, int fd, int events);
+
 /* The part of cr__direct_try() that io_uring does not know: SENDFILE, SPLICE_*, *MMSG. */
 ssize_t cr__direct_move(const struct cr__op *op);
 

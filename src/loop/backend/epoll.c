@@ -372,6 +372,7 @@ const struct cr__backend cr__backend_epoll = {
 	.fd_cancel = cr__fds_cancel,
 	.fd_close = epoll_fd_close,
 	.fd_forget = epoll_fd_forget,
+	.fd_ready = cr__direct_ready,
 	.sock_open = epoll_sock_open,
 	.sock_pair = epoll_sock_pair,
 	.sock_bind = cr__sockets_bind,

@@ -414,6 +414,18 @@ static cr_nsec sim_now(struct cr__loop *loop)
 }
 
 /* A simulated descriptor dies when it is closed: nobody else could close it. */
+static int sim_fd_ready(struct cr__loop *loop, int fd, int events)
+{
+	struct cr__sim_sock *sock;
+	int r = cr__sim_sock_find(cr__sim_of(loop), fd, &sock);
+	uint32_t ready;
+
+	if (r < 0)
+		return r;
+	ready = sock->datagrams ? cr__sim_datagram_ready(sock) : cr__sim_ready(sock);
+	return (int)ready & (events | POLLERR | POLLHUP);
+}
+
 static void sim_fd_forget(struct cr__loop *loop, int fd)
 {
 	(void)loop;
@@ -434,6 +446,7 @@ const struct cr__backend cr__backend_sim = {
 	.fd_cancel = sim_fd_cancel,
 	.fd_close = cr__sim_fd_close,
 	.fd_forget = sim_fd_forget,
+	.fd_ready = sim_fd_ready,
 	.sock_open = cr__sim_sock_open,
 	.sock_pair = cr__sim_sock_pair,
 	.sock_bind = cr__sim_sock_bind,

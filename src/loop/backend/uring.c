@@ -384,6 +384,7 @@ const struct cr__backend cr__backend_uring = {
 	.fd_cancel = cr__fds_cancel,
 	.fd_close = uring_fd_close,
 	.fd_forget = uring_fd_forget,
+	.fd_ready = cr__direct_ready,
 	.sock_open = uring_sock_open,
 	.sock_pair = uring_sock_pair,
 	.sock_bind = cr__sockets_bind,
