@@ -7,9 +7,9 @@
  *
  *	typedef cr_chan_of(struct job) job_chan;
  *
- *	job_chan jobs = {0};                     all zero: a rendezvous, needs no memory and no end
- *	r = cr_chan_send(&jobs, job);            copies the value; suspends until somebody takes it
- *	r = cr_chan_receive(&jobs, &job);        suspends until there is one
+ *	job_chan jobs = {0};               all zero: a rendezvous, needs no memory and no end
+ *	r = cr_chan_send(&jobs, job);       copies the value; suspends until somebody takes it
+ *	r = cr_chan_receive(&jobs, &job);   suspends until there is one
  *
  * A channel holds up to `capacity` values: a sender suspends when it is full, a receiver when it is
  * empty. With capacity 0 a send lasts until a receiver takes the value. Values come out in the

@@ -186,6 +186,23 @@ int cr__chan_receive(cr_chan *chan, void *ret_value, size_t size, cr__chan_wait 
 	return wait_in(s, &chan->cr__receivers, ret_value, wait, "receive");
 }
 
+int cr__chan_park(struct cr__chan_list *list, void *value, cr__chan_wait *wait, const char *reason)
+{
+	return wait_in(cr__sched_self(), list, value, wait, reason);
+}
+
+void cr__chan_wake_first(struct cr__chan_list *list, int result)
+{
+	wake_first(cr__sched_self(), list, result);
+}
+
+/* One by one: a cr_select() may stand in a list twice, and leaves it at once. */
+void cr__chan_wake_all(struct cr__chan_list *list, int result)
+{
+	while (list->first)
+		wake_first(cr__sched_self(), list, result);
+}
+
 static void check_loop(const char *caller)
 {
 	if (!cr__sched_self())
@@ -229,14 +246,9 @@ void cr__chan_init(cr_chan *chan, void *buffer, size_t capacity)
 
 void cr__chan_close(cr_chan *chan)
 {
-	struct cr__sched *s = cr__sched_self();
-
 	chan->cr__closed = 1;
-	/* One by one: a cr_select() may stand in both queues, and leaves both at once. */
-	while (chan->cr__receivers.first)
-		wake_first(s, &chan->cr__receivers, -EPIPE);
-	while (chan->cr__senders.first)
-		wake_first(s, &chan->cr__senders, -EPIPE);
+	cr__chan_wake_all(&chan->cr__receivers, -EPIPE);
+	cr__chan_wake_all(&chan->cr__senders, -EPIPE);
 }
 
 void cr__chan_free(cr_chan *chan)

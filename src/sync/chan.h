@@ -53,6 +53,16 @@ struct cr__chan_store {
 int cr__chan_send_now(cr_chan *chan, const void *value, size_t size);
 int cr__chan_receive_now(cr_chan *chan, void *ret_value, size_t size);
 
+/*
+ * Suspends in a list, for cr__chan_wake_all() or whoever takes the node out and unparks its task:
+ * returns their result, or -ECANCELED.
+ */
+int cr__chan_park(struct cr__chan_list *list, void *value, cr__chan_wait *wait, const char *reason);
+
+/* Wakes the first in a list, or all of it. */
+void cr__chan_wake_first(struct cr__chan_list *list, int result);
+void cr__chan_wake_all(struct cr__chan_list *list, int result);
+
 static inline void cr__chan_link(struct cr__chan_list *list, struct cr__chan_node *node)
 {
 	node->next = NULL;
