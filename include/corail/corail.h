@@ -8,6 +8,9 @@
  */
 
 #include <corail/base.h>
+#include <corail/broadcast.h>
+#include <corail/chan.h>
+#include <corail/chan_threadsafe.h>
 #include <corail/debug.h>
 #include <corail/dns.h>
 #include <corail/exec.h>
@@ -17,6 +20,8 @@
 #include <corail/loop.h>
 #include <corail/net.h>
 #include <corail/process.h>
+#include <corail/queue.h>
+#include <corail/select.h>
 #include <corail/signal.h>
 #include <corail/socket.h>
 #include <corail/stdio.h>
