@@ -89,6 +89,14 @@ if(CORAIL_WITH_DNS)
   corail_depend(corail PkgConfig::CARES)
 endif()
 
+# libcorail-debug.so, for LD_PRELOAD: see docs/guide/09-debugging.md. Sanitizers have it built in.
+if(NOT CORAIL_SANITIZE)
+  add_library(corail_debug SHARED ${PROJECT_SOURCE_DIR}/src/exec/preload/locks.c)
+  set_target_properties(corail_debug PROPERTIES OUTPUT_NAME corail-debug)
+  target_include_directories(corail_debug PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(corail_debug PRIVATE corail_library_flags)
+endif()
+
 if(CORAIL_WITH_HTTP)
   pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
   corail_glob(http_sources src/ext/http/*.c)

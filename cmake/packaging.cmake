@@ -87,6 +87,9 @@ write_basic_package_version_file(corail-config-version.cmake COMPATIBILITY SameM
 install(FILES ${PROJECT_BINARY_DIR}/corail-config.cmake
   ${PROJECT_BINARY_DIR}/corail-config-version.cmake DESTINATION ${package_dir})
 
+if(TARGET corail_debug)
+  install(TARGETS corail_debug LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 if(TARGET corail_command)
   install(TARGETS corail_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

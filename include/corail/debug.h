@@ -116,8 +116,8 @@ CORAIL_API int cr_debug_enabled(void);
 /*
  * Looks for tasks of this thread's loop that wait for each other in a cycle, by awaiting, by
  * joining scopes, or for mutexes, and if there are any prints who waits for whom to a descriptor.
- * Works without debugging too. Returns how many tasks are on cycles; -ESRCH without a loop; -ENOMEM;
- * or an error of write(2).
+ * Works without debugging too. Returns how many tasks are on cycles; -ESRCH without a loop;
+ * -ENOMEM; or an error of write(2).
  */
 CORAIL_API int cr_debug_deadlock(int fd);
 

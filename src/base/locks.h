@@ -14,9 +14,12 @@ struct cr__lock_held {
 	void *caller; /* the address that the locking call returned to */
 };
 
-#define CR__LOCKS_FUNCTION "corail_debug_locks"
-
 /* Writes where they are, the last one locked last. Returns how many. Valid until the next call. */
 typedef size_t cr__locks_fn(const struct cr__lock_held **ret_locks);
+
+/* In libcorail-debug.so: found by this name, never linked with. */
+cr__locks_fn cr__locks_held;
+#define CR__LOCKS_TEXT(name) #name
+#define CR__LOCKS_FUNCTION CR__LOCKS_TEXT(cr__locks_held)
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ static int signal_number(void)
 	return SIGRTMAX - 5;
 }
 
-/* ------------------------------------------------------------------------ in the signal handler --- */
+/* ------------------------------------------------------------------- in the signal handler --- */
 
 static uintptr_t program_counter(const ucontext_t *context)
 {
@@ -36,12 +37,59 @@ static uintptr_t program_counter(const ucontext_t *context)
 }
 
 /*
+ * A sleep or poll that was interrupted before, by work of the kernel's own, shows as
+ * restart_syscall(2), which a signal ends for good. What it was is in the code, which puts the
+ * number into its register a few instructions before.
+ */
+static bool call_number(const struct cr__sample *sample, unsigned long *ret_number)
+{
+	static const unsigned long restartable[] = {
+		SYS_clock_nanosleep,
+		SYS_nanosleep,
+		SYS_futex,
+#ifdef SYS_poll
+		SYS_poll,
+#endif
+	};
+	enum { FAR = 20 };
+
+	*ret_number = sample->number;
+	if (sample->number != SYS_restart_syscall)
+		return true;
+	for (size_t back = 1; back <= FAR; back++) {
+		unsigned long number = ULONG_MAX;
+#if defined(__x86_64__)
+		const unsigned char *code = (const unsigned char *)sample->pc - 2 - back;
+		uint32_t word;
+
+		memcpy(&word, code + 1, sizeof word);
+		if (code[0] == 0xb8) /* mov $number, %eax */
+			number = word;
+#elif defined(__aarch64__)
+		uint32_t word = ((const uint32_t *)sample->pc)[-(long)back];
+
+		if ((word & 0x7fe0001f) == 0x52800008) /* mov x8, #number */
+			number = word >> 5 & 0xffff;
+#endif
+		for (size_t i = 0; i < sizeof restartable / sizeof *restartable; i++)
+			if (number == restartable[i]) {
+				*ret_number = number;
+				return true;
+			}
+	}
+	return false;
+}
+
+/*
  * Lets the system call begin again that the signal has ended, if it is the one that was seen: same
  * place, same arguments, EINTR.
  */
 static void begin_again(const struct cr__sample *sample, ucontext_t *context)
 {
-	if (!sample->in_call || program_counter(context) != sample->pc)
+	unsigned long number;
+
+	if (!sample->in_call || program_counter(context) != sample->pc ||
+	    !call_number(sample, &number))
 		return;
 #if defined(__x86_64__)
 	greg_t *registers = context->uc_mcontext.gregs;
@@ -52,16 +100,16 @@ static void begin_again(const struct cr__sample *sample, ucontext_t *context)
 	    (unsigned long)registers[REG_RSI] != sample->arguments[1] ||
 	    (unsigned long)registers[REG_RDX] != sample->arguments[2])
 		return;
-	registers[REG_RAX] = (greg_t)sample->number;
+	registers[REG_RAX] = (greg_t)number;
 	registers[REG_RIP] -= 2;
 #elif defined(__aarch64__)
 	const uint32_t *code = (const uint32_t *)sample->pc - 1;
 
 	if ((long)context->uc_mcontext.regs[0] != -EINTR || *code != 0xd4000001 || /* svc #0 */
-	    context->uc_mcontext.regs[8] != sample->number ||
 	    context->uc_mcontext.regs[1] != sample->arguments[1] ||
 	    context->uc_mcontext.regs[2] != sample->arguments[2])
 		return;
+	context->uc_mcontext.regs[8] = number;
 	context->uc_mcontext.regs[0] = sample->arguments[0];
 	context->uc_mcontext.pc -= 4;
 #endif
@@ -119,7 +167,7 @@ static void on_signal(int number, siginfo_t *info, void *arg)
 	errno = saved;
 }
 
-/* ------------------------------------------------------------------------------- the handler --- */
+/* ----------------------------------------------------------------------------- the handler --- */
 
 static pthread_mutex_t armed_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned armed;
@@ -160,7 +208,7 @@ void cr__sample_disarm(void)
 	pthread_mutex_unlock(&armed_lock);
 }
 
-/* -------------------------------------------------------------------------------------- proc --- */
+/* ------------------------------------------------------------------------------------ proc --- */
 
 /* Reads a file of the thread's folder in proc(5). Returns the size, 0 when there is none. */
 static size_t proc_read(pid_t thread, const char *name, char *text, size_t size)
@@ -212,7 +260,7 @@ static void call_read(struct cr__sample *sample, pid_t thread)
 	sample->in_call = (long)words[0] >= 0;
 }
 
-/* ------------------------------------------------------------------------------------- asking --- */
+/* ---------------------------------------------------------------------------------- asking --- */
 
 static void doze(void)
 {

@@ -25,7 +25,7 @@ static uintptr_t call_of(void *frame)
 	return (uintptr_t)frame - 1;
 }
 
-/* ------------------------------------------------------------------------------------- dladdr --- */
+/* ---------------------------------------------------------------------------------- dladdr --- */
 
 static bool in_library(const Dl_info *info, const struct link_map *map)
 {
@@ -55,7 +55,7 @@ static void find_by_dladdr(void *frame, struct cr__symbol *symbol)
 	         (unsigned long)(address - map->l_addr));
 }
 
-/* -------------------------------------------------------------------------------------- libdw --- */
+/* ----------------------------------------------------------------------------------- libdw --- */
 
 #if HAVE_LIBDW
 
@@ -155,7 +155,7 @@ static void find_all_by_libdw(void *const *frames, size_t count, struct cr__symb
 
 #endif
 
-/* ---------------------------------------------------------------------------------------- both --- */
+/* ------------------------------------------------------------------------------------ both --- */
 
 void cr__symbols_find(void *const *frames, size_t count, bool own_stack, struct cr__symbol *symbols)
 {
@@ -165,22 +165,22 @@ void cr__symbols_find(void *const *frames, size_t count, bool own_stack, struct 
 		find_all_by_libdw(frames, count, symbols);
 }
 
-static bool internal(const struct cr__symbol *symbol)
+static bool begins(const struct cr__symbol *symbol, const char *text)
 {
-	return strncmp(symbol->name, "cr__", 4) == 0 || strncmp(symbol->name, "report_", 7) == 0;
+	return strncmp(symbol->name, text, strlen(text)) == 0;
 }
 
 void cr__symbols_add(struct cr__report *report, const struct cr__symbol *symbols, size_t count)
 {
 	size_t first = 0, number = 0;
 
-	for (size_t i = 0; i < count && i < 8; i++)
-		if (internal(&symbols[i]))
+	for (size_t i = 0; i < count && i < 8 && !begins(&symbols[i], "cr__ctx_"); i++)
+		if (begins(&symbols[i], "cr__"))
 			first = i + 1;
 	for (size_t i = first < count ? first : 0; i < count; i++) {
 		const struct cr__symbol *symbol = &symbols[i];
 
-		if (strncmp(symbol->name, "cr__ctx_", 8) == 0)
+		if (begins(symbol, "cr__ctx_"))
 			break;
 		cr__report_add(report, "corail:   #%zu %s", number++,
 		               symbol->name[0] ? symbol->name : "?");

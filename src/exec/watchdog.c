@@ -13,7 +13,7 @@
 
 static const cr_nsec period_min = 1000000, period_max = 250000000;
 
-/* ----------------------------------------------------------------------------------- reports --- */
+/* --------------------------------------------------------------------------------- reports --- */
 
 static void add_who(struct cr__report *report, const struct cr__sample *sample)
 {
@@ -89,7 +89,7 @@ static void report_end(struct cr__watchdog *w)
 	cr__report_send(&w->report, w->debug->options.fd);
 }
 
-/* ----------------------------------------------------------------------------------- looking --- */
+/* --------------------------------------------------------------------------------- looking --- */
 
 static void blocked(struct cr__watchdog *w)
 {
@@ -196,7 +196,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* -------------------------------------------------------------------------------------- life --- */
+/* ------------------------------------------------------------------------------------ life --- */
 
 static cr_nsec period_for(const cr_debug_options *options)
 {

@@ -24,7 +24,7 @@ static pthread_mutex_t choice_lock = PTHREAD_MUTEX_INITIALIZER;
 static enum { ASK_ENVIRONMENT, ON, OFF } choice;
 static cr_debug_options chosen;
 
-/* ------------------------------------------------------------------------------ the options --- */
+/* ----------------------------------------------------------------------------- the options --- */
 
 static bool environment_wants_it(void)
 {
@@ -96,7 +96,7 @@ int cr_debug_enabled(void)
 	return s && s->debug;
 }
 
-/* -------------------------------------------------------------------------------------- life --- */
+/* ------------------------------------------------------------------------------------ life --- */
 
 static struct cr__debug *debug_of_watch(struct cr__watch *watch)
 {
@@ -155,7 +155,7 @@ void cr__debug_close(struct cr__sched *s)
 	cr__free(debug);
 }
 
-/* ----------------------------------------------------------------------------------- reports --- */
+/* --------------------------------------------------------------------------------- reports --- */
 
 struct cr__report *cr__debug_begin(struct cr__debug *debug)
 {
@@ -188,7 +188,7 @@ static void add_running(struct cr__debug *debug, struct cr__report *report)
 	}
 }
 
-/* --------------------------------------------------------------------- locks over suspensions --- */
+/* ------------------------------------------------------------------ locks over suspensions --- */
 
 static bool lock_known(struct cr__debug *debug, void *caller)
 {
@@ -242,7 +242,7 @@ void cr__debug_suspend(struct cr__sched *s, struct cr__task *self)
 			report_lock(debug, self, &held[i]);
 }
 
-/* ------------------------------------------------------------------ cancellation that is ignored --- */
+/* ------------------------------------------------------------ cancellation that is ignored --- */
 
 static __attribute__((noinline, cold)) void report_refusal(struct cr__debug *debug,
                                                            struct cr__task *self,
@@ -284,7 +284,7 @@ void cr__debug_refuse(struct cr__sched *s, struct cr__task *self)
 	report_refusal(debug, self, refusal);
 }
 
-/* ------------------------------------------------------------------------------ busy directions --- */
+/* ------------------------------------------------------------------------- busy directions --- */
 
 /* Appends who waits on a descriptor. Returns how many do. */
 static unsigned add_waiters(struct cr__debug *debug, struct cr__report *report, int fd)
@@ -330,7 +330,7 @@ void cr__debug_busy(const char *caller, int fd)
 	cr__debug_send(s->debug, frames, cr__frames_here(frames, CR__FRAMES_MAX));
 }
 
-/* --------------------------------------------------------------------------- the watchdog's wish --- */
+/* --------------------------------------------------------------------- the watchdog's wish --- */
 
 void cr__debug_turned(struct cr__sched *s)
 {

@@ -26,7 +26,7 @@ struct graph {
 
 enum { UNSEEN, ON_PATH, FINISHED, ON_CYCLE };
 
-/* ------------------------------------------------------------------------------------- edges --- */
+/* ----------------------------------------------------------------------------------- edges --- */
 
 /* The scope whose children's end a parked task waits for; NULL. */
 static struct cr__scope *waits_in(struct cr__task *task)
@@ -92,7 +92,7 @@ static struct cr__task *edge_next(struct graph *g, uint32_t depth)
 	return cr__task_of_node(at);
 }
 
-/* ----------------------------------------------------------------------------------- printing --- */
+/* -------------------------------------------------------------------------------- printing --- */
 
 static void flush(struct graph *g)
 {
@@ -181,7 +181,7 @@ static void add_all_waiting(struct graph *g)
 	}
 }
 
-/* --------------------------------------------------------------------------------- the search --- */
+/* ------------------------------------------------------------------------------ the search --- */
 
 static uint32_t path_find(const struct graph *g, const struct cr__task *task, uint32_t depth)
 {
@@ -252,7 +252,7 @@ static struct graph *graph_new(struct cr__sched *s, int fd)
 	return g;
 }
 
-/* ------------------------------------------------------------------------------------ who asks --- */
+/* -------------------------------------------------------------------------------- who asks --- */
 
 void cr__deadlock_report(struct cr__sched *s, int fd, const char *what)
 {

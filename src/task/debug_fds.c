@@ -15,7 +15,7 @@
 enum {
 	ORIGIN_FRAMES = 12,
 	NAME_SIZE = 64,
-	/* The simulator's numbers begin here; they share the table, of which they use the low end. */
+	/* The simulator's numbers begin here; both kinds share the table's low end. */
 	NUMBERS = 1 << 20,
 };
 
