@@ -28,6 +28,9 @@
  * made when there is work and go when there has been none for a while. All signals but those of
  * faults are blocked in them.
  *
+ * Task-local values of the caller are seen by its job, except by one with a copy, which may outlive
+ * them.
+ *
  * A job is no task: a function marked CORAIL_SUSPENDS aborts in it. To use its loop, it calls
  * back: cr_call_threadsafe() runs a task function there and waits for its answer, from any thread.
  *

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "task/local.h"
 #include "task/park.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ struct map {
 	struct cr__wait wait;
 	cr__fn fn;
 	cr__site site;
+	struct cr__locals *locals;
 	const char *array;
 	size_t count, element_size;
 	int *statuses;
@@ -87,9 +89,9 @@ static bool chunk(struct runner *runner)
 	return true;
 }
 
-static enum cr__fate runner_run(struct cr__job *job)
+/* Returns true when nothing is left, false when its share of time was used up. */
+static bool take_share(struct runner *runner)
 {
-	struct runner *runner = CR__CONTAINER(job, struct runner, job);
 	cr_nsec start = cr__clock_monotonic(), before = start, now;
 
 	while (chunk(runner)) {
@@ -103,9 +105,22 @@ static enum cr__fate runner_run(struct cr__job *job)
 			runner->chunk /= 2;
 		before = now;
 		if (now - start >= share)
-			return CR__FATE_AGAIN;
+			return false;
 	}
-	return CR__FATE_DONE;
+	return true;
+}
+
+static enum cr__fate runner_run(struct cr__job *job)
+{
+	struct runner *runner = CR__CONTAINER(job, struct runner, job);
+	bool over;
+
+	if (runner->map->locals)
+		cr__locals_install(runner->map->locals);
+	over = take_share(runner);
+	if (runner->map->locals)
+		cr__locals_install(NULL);
+	return over ? CR__FATE_DONE : CR__FATE_AGAIN;
 }
 
 static void runner_done(struct cr__job *job)
@@ -221,5 +236,8 @@ int cr__offload_map(const cr_offload_map_options *options, cr__fn fn, const void
 		o->statuses[i] = -ECANCELED;
 	if (r < 0 || count == 0)
 		return r;
-	return run(&map, o->pool ? o->pool : cr_threads_default(), o->limit);
+	map.locals = cr__locals_hold();
+	r = run(&map, o->pool ? o->pool : cr_threads_default(), o->limit);
+	cr__locals_drop(map.locals);
+	return r;
 }

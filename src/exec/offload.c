@@ -2,6 +2,7 @@
 #include "exec/agent.h"
 
 #include "base/alloc.h"
+#include "task/local.h"
 #include "task/park.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ struct offload {
 	struct cr__wait *wait; /* in the caller's frame */
 	cr__fn fn;
 	const void *arg;
+	struct cr__locals *locals;
 	int result;
 	_Atomic bool cancelled;
 };
@@ -55,7 +57,11 @@ static enum cr__fate run_borrowed(struct cr__job *job)
 {
 	struct offload *offload = offload_of(job);
 
+	if (offload->locals)
+		cr__locals_install(offload->locals);
 	offload->result = cr__fn_call(offload->fn, offload->arg);
+	if (offload->locals)
+		cr__locals_install(NULL);
 	return CR__FATE_DONE;
 }
 
@@ -167,7 +173,10 @@ int cr__offload(const cr_offload_options *options, cr__fn fn, const void *arg, s
 		return r;
 	if (copy_size)
 		return offload_copy(options ? options : &defaults, fn, arg, copy_size, site);
-	return offload_wait(&caller, options ? options : &defaults);
+	offload.locals = cr__locals_hold();
+	r = offload_wait(&caller, options ? options : &defaults);
+	cr__locals_drop(offload.locals);
+	return r;
 }
 
 int cr_offload_cancelled(void)
