@@ -60,12 +60,14 @@ typedef struct cr_subscriber {
 	uint64_t cr__received;
 } cr_subscriber;
 
-/* The types of a broadcast of T and of its subscribers; see cr_chan_of(). */
+/* The type of a broadcast of T; see cr_chan_of(). */
 #define cr_broadcast_of(T)                                                                         \
 	union {                                                                                    \
 		cr_broadcast cr__broadcast;                                                        \
 		__typeof__(T) *cr__type;                                                           \
 	}
+
+/* The type of a subscriber to a broadcast of T. */
 #define cr_subscriber_of(T)                                                                        \
 	union {                                                                                    \
 		cr_subscriber cr__subscriber;                                                      \

@@ -11,8 +11,8 @@ RANKS = {"base": 0, "ctx": 1, "loop": 2, "task": 3, "sync": 4, "io": 4, "exec": 
          "net": 5, "ext": 6, "cli": 7}
 # Public headers and the layer that they belong to.
 HEADERS = {"base": "base", "loop": "loop", "sim": "loop", "task": "task", "debug": "task",
-           "local": "task", "interval": "sync", "sync": "sync", "chan": "sync", "chan_threadsafe": "sync",
-           "queue": "sync", "broadcast": "sync", "select": "task",
+           "local": "task", "interval": "sync", "sync": "sync", "chan": "sync",
+           "chan_threadsafe": "sync", "queue": "sync", "broadcast": "sync", "select": "task",
            "io": "io", "signal": "io", "process": "io", "exec": "exec", "proc": "exec",
            "loops": "net", "fs": "net", "net": "net", "udp": "net", "socket": "net", "stdio": "net",
            "dns": "net", "shutdown": "net", "tls": "net", "corail": "net", "http": "ext",
