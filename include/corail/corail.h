@@ -22,6 +22,7 @@
 #include <corail/process.h>
 #include <corail/queue.h>
 #include <corail/select.h>
+#include <corail/shutdown.h>
 #include <corail/signal.h>
 #include <corail/socket.h>
 #include <corail/stdio.h>

@@ -31,16 +31,12 @@ static void describe(struct cr__sched *s, struct cr__task *task, cr_task_info *i
 		info->parent = cr__task_handle(s, parent);
 }
 
-size_t cr_debug_tasks(int (*visit)(const cr_task_info *info, void *arg), void *arg)
+size_t cr__tasks_below(struct cr__sched *s, struct cr__node *root,
+                       int (*visit)(const cr_task_info *info, void *arg), void *arg)
 {
-	struct cr__sched *s = cr__sched_self();
-	struct cr__node *node, *root;
 	size_t count = 0;
 
-	if (!s)
-		return 0;
-	root = &s->loop_task.node;
-	for (node = root; node; node = cr__node_walk(root, node, false)) {
+	for (struct cr__node *node = root; node; node = cr__node_walk(root, node, false)) {
 		cr_task_info info;
 
 		if (node == root || (node->flags & CR__NODE_SCOPE))
@@ -51,6 +47,13 @@ size_t cr_debug_tasks(int (*visit)(const cr_task_info *info, void *arg), void *a
 			break;
 	}
 	return count;
+}
+
+size_t cr_debug_tasks(int (*visit)(const cr_task_info *info, void *arg), void *arg)
+{
+	struct cr__sched *s = cr__sched_self();
+
+	return s ? cr__tasks_below(s, &s->loop_task.node, visit, arg) : 0;
 }
 
 static int print_all(int fd, const char *text, size_t size)

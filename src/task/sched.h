@@ -439,6 +439,15 @@ void cr__scope_enter_in(struct cr__sched *s, struct cr__scope *scope, struct cr_
 /* The scope behind the user's; panics, naming the caller, when it was not entered or was left. */
 struct cr__scope *cr__scope_living(const cr_scope *scope, const char *caller);
 
+/* The same for its owner; panics for anyone else. */
+struct cr__scope *cr__scope_owned(const cr_scope *scope, const char *caller);
+
+/*
+ * Waits until no child is alive, or the owner is cancelled: for the owner, who may be in a scope
+ * inside it. Returns 0 or -ECANCELED.
+ */
+int cr__scope_drain(struct cr__scope *scope);
+
 /* Sets the scope's timer to what comes first: its deadline or the end of its grace. */
 void cr__scope_arm(struct cr__sched *s, struct cr__scope *scope);
 
@@ -482,6 +491,10 @@ struct cr__debug_descriptor {
 extern CORAIL_API const struct cr__debug_descriptor cr__debug_descriptor;
 
 /* ---- dump.c ---- */
+
+/* Calls visit() for each task below a node, as cr_debug_tasks(). Returns how many it visited. */
+size_t cr__tasks_below(struct cr__sched *s, struct cr__node *root,
+                       int (*visit)(const cr_task_info *info, void *arg), void *arg);
 
 /* Prints the tasks below a scope. Allocates nothing. Returns 0, or a negative error of write(2). */
 int cr__dump_scope(struct cr__sched *s, struct cr__scope *scope, int fd);

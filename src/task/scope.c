@@ -75,7 +75,7 @@ struct cr__scope *cr__scope_living(const cr_scope *scope, const char *caller)
 }
 
 /* The scope as its owner sees it: only the owner may wait. */
-static struct cr__scope *owned(cr_scope *scope, const char *caller)
+struct cr__scope *cr__scope_owned(const cr_scope *scope, const char *caller)
 {
 	struct cr__task *self = cr__task_current(caller);
 	struct cr__scope *sc = cr__scope_living(scope, caller);
@@ -91,7 +91,7 @@ static struct cr__scope *owned(cr_scope *scope, const char *caller)
  */
 static struct cr__scope *owned_innermost(cr_scope *scope, const char *caller)
 {
-	struct cr__scope *sc = owned(scope, caller);
+	struct cr__scope *sc = cr__scope_owned(scope, caller);
 
 	if (sc->owner->inner != &sc->node)
 		cr__panic("%s(): a scope inside this one was not left yet", caller);
@@ -170,9 +170,23 @@ static int wait_next(struct cr__scope *scope)
 	return cr__park(&next.wait);
 }
 
+int cr__scope_drain(struct cr__scope *scope)
+{
+	struct next_wait drain = {.wait = {.abort = next_abort, .reason = "drain", .fd = -1},
+	                          .scope = scope};
+
+	if (scope->alive == 0)
+		return 0;
+	if (cr__node_cancelled(scope->owner->inner))
+		return cr__park_refuse();
+	scope->wake_below = 0;
+	scope->owner_wait = &drain.wait;
+	return cr__park(&drain.wait);
+}
+
 int cr_scope_next(cr_scope *scope, cr_task *ret_task)
 {
-	struct cr__scope *sc = owned(scope, "cr_scope_next");
+	struct cr__scope *sc = cr__scope_owned(scope, "cr_scope_next");
 	struct cr__sched *s = cr__sched_self();
 	struct cr__task *task;
 
