@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/* Pools of threads: how many at once, limits of queues, closing, threads that come and go. */
+
+#include <corail/exec.h>
+
+#include "support/child.h"
+#include "support/core.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+/* ------------------------------------------------------------------------- never more than so --- */
+
+struct crowd {
+	cr_threads *pool;
+	_Atomic int now, most, runs;
+};
+
+static int enter(struct crowd *crowd)
+{
+	int now = ++crowd->now, most = crowd->most;
+
+	while (now > most && !atomic_compare_exchange_weak(&crowd->most, &most, now))
+		;
+	usleep(1000);
+	crowd->runs++;
+	crowd->now--;
+	return 0;
+}
+
+struct visitor {
+	struct crowd *crowd;
+};
+
+static int visit(struct visitor *v)
+{
+	cr_offload_options options = {.pool = v->crowd->pool};
+
+	return cr_offload_with(&options, enter, v->crowd);
+}
+
+TEST(two_threads_eight_jobs)
+{
+	cr_threads_options options = {.name = "two", .thread_count_max = 2};
+	struct crowd crowd = {.now = 0};
+	struct visitor visitors[8];
+	cr_threads_stats stats;
+
+	CHECK_EQ(cr_threads_open(&options, &crowd.pool), 0);
+	for (int i = 0; i < 8; i++)
+		visitors[i].crowd = &crowd;
+	CHECK_EQ(cr_gather(visit, visitors, 8), 0);
+	CHECK_EQ(crowd.runs, 8);
+	CHECK_LE(crowd.most, 2);
+	cr_threads_stats_get(crowd.pool, &stats);
+	CHECK_EQ(stats.thread_count_max, 2);
+	CHECK_LE(stats.threads, 2);
+	CHECK_EQ(stats.queued + stats.waiting + stats.running, 0);
+	cr_threads_close(crowd.pool);
+	return 0;
+}
+
+/* Two jobs that wait for each other need two threads, also when they came in one batch. */
+struct pair {
+	sem_t *mine, *other;
+};
+
+static int meet(struct pair *p)
+{
+	sem_post(p->other);
+	while (sem_wait(p->mine) < 0)
+		CHECK_EQ(errno, EINTR);
+	return 0;
+}
+
+static cr_threads *meeting_pool;
+
+static int meet_offloaded(struct pair *p)
+{
+	cr_offload_options options = {.pool = meeting_pool};
+
+	return cr_offload_with(&options, meet, p);
+}
+
+TEST(jobs_that_wait_for_each_other)
+{
+	enum { PAIRS = 50 };
+	cr_threads_options options = {.thread_count_max = 2 * PAIRS};
+	struct pair pairs[2 * PAIRS];
+	sem_t sems[2 * PAIRS];
+
+	if (on_sim())
+		return 0; /* one at a time */
+	CHECK_EQ(cr_threads_open(&options, &meeting_pool), 0);
+	for (int i = 0; i < 2 * PAIRS; i++) {
+		CHECK_EQ(sem_init(&sems[i], 0, 0), 0);
+		pairs[i] = (struct pair){&sems[i], &sems[2 * PAIRS - 1 - i]};
+	}
+	CHECK_EQ(cr_gather(meet_offloaded, pairs, 2 * PAIRS), 0);
+	cr_threads_close(meeting_pool);
+	return 0;
+}
+
+/* -------------------------------------------------------------------------- a gate for jobs --- */
+
+struct held {
+	cr_loop loop;
+	cr_event begun;
+	sem_t open;
+	cr_threads *pool;
+	int refuse, status;
+};
+
+static void say_begun(void *arg)
+{
+	struct held *h = arg;
+
+	cr_event_set(&h->begun);
+}
+
+static int hold(struct held *h)
+{
+	CHECK_EQ(cr_loop_post_threadsafe(h->loop, say_begun, h), 0);
+	while (sem_wait(&h->open) < 0)
+		CHECK_EQ(errno, EINTR);
+	return 0;
+}
+
+static int hold_offloaded(struct held *h)
+{
+	cr_offload_options options = {.pool = h->pool};
+
+	h->status = cr_offload_with(&options, hold, h);
+	return 0;
+}
+
+static void held_init(struct held *h, cr_threads *pool)
+{
+	*h = (struct held){.loop = cr_loop_current(), .pool = pool, .status = 99};
+	CHECK_EQ(sem_init(&h->open, 0, 0), 0);
+}
+
+static int order_next;
+
+struct numbered {
+	cr_threads *pool;
+	int place, status, refuse;
+};
+
+static int number(struct numbered *n)
+{
+	n->place = ++order_next;
+	return 0;
+}
+
+static int number_offloaded(struct numbered *n)
+{
+	cr_offload_options options = {.pool = n->pool, .refuse_when_full = n->refuse != 0};
+
+	n->status = cr_offload_with(&options, number, n);
+	return 0;
+}
+
+TEST(limit_of_the_queue)
+{
+	cr_threads_options options = {.thread_count_max = 1, .queue_limit = 2};
+	struct numbered n[6];
+	struct held h;
+	cr_threads *pool;
+	cr_threads_stats stats;
+	CORAIL_SCOPE(scope);
+
+	if (on_sim())
+		return 0;
+	order_next = 0;
+	CHECK_EQ(cr_threads_open(&options, &pool), 0);
+	held_init(&h, pool);
+	cr_spawn(&scope, hold_offloaded, &h);
+	CHECK_EQ(cr_event_wait(&h.begun), 0);
+	for (int i = 0; i < 6; i++) {
+		n[i] = (struct numbered){.pool = pool, .refuse = i == 5, .status = 99};
+		cr_spawn(&scope, number_offloaded, &n[i]);
+	}
+	CHECK_EQ(cr_yield(), 0);
+	cr_threads_stats_get(pool, &stats);
+	CHECK_EQ(stats.running, 1);
+	CHECK_EQ(stats.queued, 2);
+	CHECK_EQ(stats.waiting, 3);
+	CHECK_EQ(n[5].status, -EAGAIN);
+	sem_post(&h.open);
+	CHECK_EQ(cr_scope_wait(&scope), 0);
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(n[i].place, i + 1); /* first come, first served */
+	cr_threads_close(pool);
+	return 0;
+}
+
+/* Of those that wait for room, one is cancelled, and so is one that has room. */
+TEST(cancelled_while_waiting_for_room)
+{
+	cr_threads_options options = {.thread_count_max = 1, .queue_limit = 1};
+	struct numbered n[3];
+	struct held h;
+	cr_threads *pool;
+	cr_task tasks[3];
+	CORAIL_SCOPE(scope);
+
+	if (on_sim())
+		return 0;
+	order_next = 0;
+	CHECK_EQ(cr_threads_open(&options, &pool), 0);
+	held_init(&h, pool);
+	cr_spawn(&scope, hold_offloaded, &h);
+	CHECK_EQ(cr_event_wait(&h.begun), 0);
+	for (int i = 0; i < 3; i++) {
+		n[i] = (struct numbered){.pool = pool, .status = 99};
+		tasks[i] = cr_spawn(&scope, number_offloaded, &n[i]);
+	}
+	CHECK_EQ(cr_yield(), 0);
+	cr_task_cancel(tasks[1]);
+	cr_task_cancel(tasks[0]);
+	sem_post(&h.open);
+	CHECK_EQ(cr_scope_wait(&scope), 0);
+	CHECK_EQ(n[0].status, -ECANCELED);
+	CHECK_EQ(n[1].status, -ECANCELED);
+	CHECK_EQ(n[2].status, 0);
+	CHECK_EQ(order_next, 1);
+	cr_threads_close(pool);
+	return 0;
+}
+
+/* ----------------------------------------------------------------------------------- closing --- */
+
+static int close_pool(cr_threads **pool)
+{
+	cr_threads_close(*pool);
+	return 0;
+}
+
+TEST(close_with_jobs)
+{
+	cr_threads_options options = {.thread_count_max = 1};
+	struct numbered n = {.status = 99};
+	struct held h;
+	cr_threads *pool;
+	cr_task closer;
+	CORAIL_SCOPE(scope);
+
+	if (on_sim())
+		return 0;
+	CHECK_EQ(cr_threads_open(&options, &pool), 0);
+	held_init(&h, pool);
+	n.pool = pool;
+	cr_spawn(&scope, hold_offloaded, &h);
+	CHECK_EQ(cr_event_wait(&h.begun), 0);
+	cr_spawn(&scope, number_offloaded, &n);
+	CHECK_EQ(cr_yield(), 0);
+	closer = cr_spawn(&scope, close_pool, &pool);
+	while (n.status == 99)
+		CHECK_EQ(cr_yield(), 0);
+	CHECK_EQ(n.status, -ECANCELED);
+	CHECK_EQ(h.status, 99);
+	sem_post(&h.open);
+	CHECK_EQ(cr_await(closer), 0);
+	CHECK_EQ(cr_scope_wait(&scope), 0);
+	CHECK_EQ(h.status, 0);
+	return 0;
+}
+
+static int use_once(cr_threads **pool)
+{
+	struct numbered n = {.pool = *pool};
+
+	CHECK_EQ(number_offloaded(&n), 0);
+	return n.status;
+}
+
+/* A pool lives longer than a loop, and closes without one. */
+static void close_outside(void)
+{
+	cr_threads *pool;
+
+	cr_threads_close(NULL);
+	CHECK_EQ(cr_threads_open(NULL, &pool), 0);
+	cr_threads_close(pool);
+	CHECK_EQ(cr_threads_open(NULL, &pool), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(cr_run(use_once, &pool), 0);
+	cr_threads_close(pool);
+}
+
+static int close_default(void *unused)
+{
+	(void)unused;
+	cr_threads_close(cr_threads_default());
+	return 0;
+}
+
+static void panics(void)
+{
+	struct child c;
+
+	child_run(&c, close_default, NULL);
+	CHECK_DIED(&c, SIGABRT, "the default pool is nobody's to close");
+}
+
+static void refused_options(void)
+{
+	cr_threads *pool;
+
+	CHECK_EQ(cr_threads_open(&(cr_threads_options){.thread_count_max = 1025}, &pool), -EINVAL);
+	CHECK_EQ(cr_threads_open(&(cr_threads_options){.nice = 20}, &pool), -EINVAL);
+	CHECK_EQ(cr_threads_open(&(cr_threads_options){.nice = -1}, &pool), -EINVAL);
+	CHECK_EQ(cr_threads_open(&(cr_threads_options){.stack_size_bytes = 1}, &pool), -EINVAL);
+	CHECK_GE(cr_cpu_count(), 1);
+}
+
+/* ----------------------------------------------------------------------------------- threads --- */
+
+struct look {
+	char name[16];
+	int blocked, faults_blocked;
+};
+
+static int look(struct look *l)
+{
+	sigset_t set;
+
+	CHECK_EQ(pthread_getname_np(pthread_self(), l->name, sizeof l->name), 0);
+	CHECK_EQ(pthread_sigmask(SIG_SETMASK, NULL, &set), 0);
+	l->blocked = sigismember(&set, SIGINT) && sigismember(&set, SIGTERM) &&
+	             sigismember(&set, SIGCHLD) && sigismember(&set, SIGUSR1);
+	l->faults_blocked = sigismember(&set, SIGSEGV);
+	return 0;
+}
+
+TEST(names_and_signals)
+{
+	cr_threads_options options = {.name = "a-long-name-for-a-pool",
+	                              .nice = 1,
+	                              .stack_size_bytes = 256 * 1024};
+	cr_offload_options with = {.pool = NULL};
+	struct look l;
+
+	CHECK_EQ(cr_threads_open(&options, &with.pool), 0);
+	CHECK_EQ(cr_offload_with(&with, look, &l), 0);
+	CHECK_STR(l.name, "a-long-name/1");
+	CHECK_EQ(l.blocked, 1);
+	CHECK_EQ(l.faults_blocked, 0);
+	cr_threads_close(with.pool);
+	CHECK_EQ(cr_offload(look, &l), 0);
+	CHECK_EQ(strncmp(l.name, "worker/", 7), 0);
+	return 0;
+}
+
+TEST(idle_threads_go)
+{
+	cr_threads_options options = {.thread_count_max = 3, .idle = cr_micros(10)};
+	cr_offload_options with = {.pool = NULL};
+	cr_threads_stats stats;
+	struct look l;
+
+	CHECK_EQ(cr_threads_open(&options, &with.pool), 0);
+	for (int round = 0; round < 3; round++) {
+		CHECK_EQ(cr_offload_with(&with, look, &l), 0);
+		do {
+			usleep(100);
+			cr_threads_stats_get(with.pool, &stats);
+		} while (stats.threads);
+	}
+	CHECK_EQ(stats.jobs, 3);
+	cr_threads_close(with.pool);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------ several loops --- */
+
+enum { LOOPS = 3, ROUNDS = 300 };
+
+struct counter {
+	int count;
+};
+
+static int count_one(struct counter *c)
+{
+	c->count++;
+	return 0;
+}
+
+static int count_on_a_loop(cr_threads **pool)
+{
+	cr_offload_options options = {.pool = *pool};
+	struct counter c = {0};
+
+	for (int i = 0; i < ROUNDS; i++)
+		CHECK_EQ(cr_offload_with(&options, count_one, &c), 0);
+	CHECK_EQ(c.count, ROUNDS);
+	return 0;
+}
+
+static void *loop_thread(void *arg)
+{
+	cr_threads **pool = arg;
+
+	CHECK_EQ(cr_run(count_on_a_loop, pool), 0);
+	return NULL;
+}
+
+static void one_pool_for_several_loops(void)
+{
+	cr_threads_options options = {.thread_count_max = 2};
+	pthread_t threads[LOOPS];
+	cr_threads *pool;
+
+	CHECK_EQ(cr_threads_open(&options, &pool), 0);
+	for (int i = 0; i < LOOPS; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, loop_thread, &pool), 0);
+	for (int i = 0; i < LOOPS; i++)
+		pthread_join(threads[i], NULL);
+	cr_threads_close(pool);
+}
+
+/* The parent's threads are not in the child; its pools make new ones. */
+static int after_fork(void *arg)
+{
+	cr_threads **pool = arg;
+
+	CHECK_EQ(cr_run(use_once, pool), 0);
+	CHECK_EQ(cr_run(count_on_a_loop, pool), 0);
+	return 0;
+}
+
+static void a_child_has_its_own_threads(void)
+{
+	struct child c;
+	cr_threads *pool;
+
+	CHECK_EQ(cr_threads_open(NULL, &pool), 0);
+	CHECK_EQ(cr_run(use_once, &pool), 0);
+	child_run(&c, after_fork, &pool);
+	CHECK_EQ(c.status, 0);
+	cr_threads_close(pool);
+}
+
+int main(void)
+{
+	RUN(refused_options);
+	RUN(close_outside);
+	RUN(panics);
+	RUN(one_pool_for_several_loops);
+	RUN_TASK(two_threads_eight_jobs);
+	RUN_TASK(jobs_that_wait_for_each_other);
+	RUN_TASK(limit_of_the_queue);
+	RUN_TASK(cancelled_while_waiting_for_room);
+	RUN_TASK(close_with_jobs);
+	RUN_TASK(names_and_signals);
+	RUN_TASK(idle_threads_go);
+	if (!CR__TSAN) /* which wants no threads after a fork */
+		RUN(a_child_has_its_own_threads);
+	return test_done();
+}
