@@ -40,12 +40,24 @@ function(corail_test_sources variable folder)
   set(${variable} ${wanted} PARENT_SCOPE)
 endfunction()
 
+# What a configuration needs that does not run all tests: the target tests_FOLDER.
+foreach(folder unit conformance sim torture http fuzz tls pg sqlite redis stress)
+  add_custom_target(tests_${folder})
+endforeach()
+
 # corail_test_program(target source): built in tests/FOLDER/NAME of the build directory.
 function(corail_test_program target source)
   get_filename_component(name ${source} NAME_WE)
   get_filename_component(folder ${source} DIRECTORY)
   get_filename_component(folder ${folder} NAME)
   add_executable(${target} ${source})
+  if(TARGET tests_${folder})
+    add_dependencies(tests_${folder} ${target})
+  endif()
+  if(CORAIL_SANITIZE)
+    # A third of the time to compile them; what is tested is the library, which stays as it is.
+    target_compile_options(${target} PRIVATE -O1 -g1)
+  endif()
   set_target_properties(${target} PROPERTIES
     OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/${folder})
   target_include_directories(${target} PRIVATE
@@ -83,8 +95,9 @@ function(corail_test name source label)
   if(line MATCHES " serial")
     set_property(TEST ${name} PROPERTY RUN_SERIAL ON)
   endif()
+  # The longest first, so that none of them runs alone at the end.
   set_tests_properties(${name} PROPERTIES
-    TIMEOUT ${timeout} SKIP_RETURN_CODE 77 LABELS "${labels}")
+    TIMEOUT ${timeout} COST ${timeout} SKIP_RETURN_CODE 77 LABELS "${labels}")
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT
     CORAIL_BUILD=${PROJECT_BINARY_DIR} CORAIL_SOURCE=${PROJECT_SOURCE_DIR}
     ASAN_OPTIONS=detect_stack_use_after_return=0:allocator_may_return_null=1
@@ -134,6 +147,20 @@ foreach(folder conformance torture)
   endforeach()
 endforeach()
 
+# Fuzz targets: a short run over known inputs, or with libFuzzer, which then is no test.
+corail_test_sources(sources fuzz)
+foreach(source IN LISTS sources)
+  get_filename_component(name ${source} NAME_WE)
+  corail_test_program(fuzz_${name} ${source})
+  target_compile_definitions(fuzz_${name} PRIVATE CORAIL_FUZZ=$<BOOL:${CORAIL_FUZZ}>)
+  if(CORAIL_FUZZ)
+    target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    corail_test(fuzz.${name} ${source} fuzz fuzz_${name})
+  endif()
+endforeach()
+
 # The unit tests again under Valgrind, and some that switch stacks: the library tells it of each.
 find_program(VALGRIND valgrind)
 set(valgrind_command ${VALGRIND} --quiet --error-exitcode=1 --leak-check=full --fair-sched=yes
@@ -147,7 +174,7 @@ function(corail_valgrind source target)
     return()
   endif()
   corail_test(valgrind.${name} ${source} valgrind ${valgrind_command} $<TARGET_FILE:${target}>)
-  set_tests_properties(valgrind.${name} PROPERTIES TIMEOUT 600 LABELS valgrind)
+  set_tests_properties(valgrind.${name} PROPERTIES TIMEOUT 600 COST 600 LABELS valgrind)
   corail_test_environment(valgrind.${name} ${ARGN})
 endfunction()
 

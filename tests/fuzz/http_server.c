@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: needs=http */
 /*
- * libFuzzer's way into the server: one input is what one client sends, in the simulator. Built by
- *hand, with clang, from an ASan build of the libraries by the same compiler:
- *
- *	clang -g -fsanitize=fuzzer,address,undefined -Iinclude -Itests -Itests/support \
- *		tests/fuzz/http_server.c build/clang-asan/libcorail-http.a
- *build/clang-asan/libcorail.a \ -lcurl -luring -lcares -o http_server_fuzz
- *	./http_server_fuzz -max_len=4096 corpus/
- *
- * The first byte says how the rest is cut into pieces.
+ * A fuzz target, see driver.h: one input is what one client sends to the HTTP server, in the
+ * simulator. The first byte says how the rest is cut into pieces.
  */
 
+#include "fuzz/driver.h"
 #include "http/server_cases.h"
 
 struct input {
@@ -50,8 +45,6 @@ static int converse(struct input *input)
 	return 0;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const cr_options options = {.backend = CORAIL_BACKEND_SIM};
@@ -62,3 +55,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK_EQ(cr_run_with(&options, converse, &input), 0);
 	return 0;
 }
+
+FUZZ_MAIN("http_server");
