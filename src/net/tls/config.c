@@ -8,13 +8,13 @@
 #include <string.h>
 
 /*
- * From options to an SSL_CTX. A configuration is a place that holds a context; a reload puts another
- * one there, and the old one lives on with the connections that began with it.
+ * From options to an SSL_CTX. A configuration is a place that holds a context; a reload puts
+ * another one there, and the old one lives on with the connections that began with it.
  */
 
 enum { ALPN_NAME_MAX = 255 };
 
-/* ------------------------------------------------------------------------- who holds on to it --- */
+/* ---------------------------------------------------------------------- who holds on to it --- */
 
 static void config_release(cr_tls_config *config)
 {
@@ -48,7 +48,7 @@ void cr__tls_context_release(struct cr__tls_context *context)
 	free(context);
 }
 
-/* --------------------------------------------------------------------------------- the options --- */
+/* ----------------------------------------------------------------------------- the options --- */
 
 /* What CA certificates in memory say is trusted, and named to clients that are asked for theirs. */
 static int trust_pem(SSL_CTX *ctx, const char *pem)
@@ -242,7 +242,7 @@ static int context_open(const cr_tls_options *options, cr_tls_config *config,
 	return r < 0 ? cr__tls_config_failed(r, options ? options->failure : NULL) : 0;
 }
 
-/* ----------------------------------------------------------------------------- configurations --- */
+/* -------------------------------------------------------------------------- configurations --- */
 
 int cr_tls_config_open(const cr_tls_options *options, cr_tls_config **ret_config)
 {

@@ -47,7 +47,7 @@ static struct cr__tls *tls_new(cr_conn *lower, cr_tls_config *config, bool serve
 	return tls;
 }
 
-/* ------------------------------------------------------------------------------- the exchange --- */
+/* ---------------------------------------------------------------------------- the exchange --- */
 
 /* One step of OpenSSL's. Returns 1 when all is done, 0 when it wants to read, or an error. */
 static int step(struct cr__tls *tls)
@@ -134,7 +134,7 @@ static int join(struct cr__tls *tls, cr_tls_failure *failure, cr_conn **ret_conn
 	return r;
 }
 
-/* --------------------------------------------------------------------------------- a client --- */
+/* -------------------------------------------------------------------------------- a client --- */
 
 /* Without the brackets or the zone of an IPv6 address, and without the dot of a full name. */
 static int host_clean(const char *host, char *text)
@@ -279,7 +279,7 @@ int cr_tls_connect(const char *target, cr_tls_config *config, cr_conn **ret_conn
 	return cr_tls_connect_with(target, config, NULL, ret_conn);
 }
 
-/* --------------------------------------------------------------------------------- a server --- */
+/* -------------------------------------------------------------------------------- a server --- */
 
 static int server(cr_conn *conn, cr_tls_config *config, bool owned, cr_tls_failure *failure,
                   cr_conn **ret_conn)

@@ -10,7 +10,7 @@
 
 /* Certificates of our own: how they are read, and which one is shown to whom. */
 
-/* ----------------------------------------------------------------------------------- reading --- */
+/* --------------------------------------------------------------------------------- reading --- */
 
 /* An encrypted key without a password is an error, never a question on the terminal. */
 static int password(char *buffer, int size, int writing, void *text)
@@ -111,7 +111,7 @@ void cr__tls_identities_free(struct cr__tls_context *context)
 	free(context->identities);
 }
 
-/* ---------------------------------------------------------------------------------- choosing --- */
+/* -------------------------------------------------------------------------------- choosing --- */
 
 static int show(SSL *ssl, const struct cr__tls_identity *identity)
 {
@@ -120,7 +120,8 @@ static int show(SSL *ssl, const struct cr__tls_identity *identity)
 
 /*
  * Shows the first identity for a host, and of those behind it the first of each other type of key;
- * when none is for it, the first of all. Returns 1; 0 when there is none to show; -1 without memory.
+ * when none is for it, the first of all. Returns 1; 0 when there is none to show; -1 without
+ * memory.
  */
 static int show_for(SSL *ssl, const struct cr__tls_context *context, const char *host)
 {

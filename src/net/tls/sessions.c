@@ -56,8 +56,8 @@ size_t cr__tls_sessions_count(struct cr__tls_sessions *sessions)
 }
 
 /*
- * The newest one for a key. One of TLS 1.3 is taken out, because a ticket that is used twice lets an
- * onlooker see that both connections are the same client's (RFC 8446 appendix C.4).
+ * The newest one for a key. One of TLS 1.3 is taken out, because a ticket that is used twice lets
+ * an onlooker see that both connections are the same client's (RFC 8446 appendix C.4).
  */
 SSL_SESSION *cr__tls_sessions_find(struct cr__tls_sessions *sessions, const char *key)
 {

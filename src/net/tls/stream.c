@@ -14,9 +14,9 @@
  * next record only (RFC 8446 section 4.6.3), and is made by SSL_write. So a reader never waits for
  * a peer that does not read.
  *
- * Writing reads only when a message of the peer's for OpenSSL itself (a session ticket, a KeyUpdate)
- * has come by half: the rest must come first. If another task is reading at that moment, it does so
- * for both; else the writer does, and the reader who comes then waits for it.
+ * Writing reads only when a message of the peer's for OpenSSL itself (a session ticket, a
+ * KeyUpdate) has come by half: the rest must come first. If another task is reading at that
+ * moment, it does so for both; else the writer does, and the reader who comes then waits for it.
  */
 
 enum {

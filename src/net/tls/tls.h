@@ -3,10 +3,10 @@
 #define CR__NET_TLS_H
 
 /*
- * The inside of a TLS connection. OpenSSL sees neither sockets nor tasks: it reads what was received
- * into `in`, and appends what is to be sent to `out`. All calls into it are short and never suspend;
- * before each its queue of errors (one per thread) is emptied, and after each it is read, before
- * anybody else runs.
+ * The inside of a TLS connection. OpenSSL sees neither sockets nor tasks: it reads what was
+ * received into `in`, and appends what is to be sent to `out`. All calls into it are short and
+ * never suspend; before each its queue of errors (one per thread) is emptied, and after each it is
+ * read, before anybody else runs.
  *
  *	who reads the stream   SSL_read, fill `in` from below, SSL_read ...
  *	who writes             SSL_write, flush `out`, SSL_write ...
@@ -23,7 +23,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* ---------------------------------------------------------------------------- configuration --- */
+/* --------------------------------------------------------------------------- configuration --- */
 
 /* A certificate with its chain and key. */
 struct cr__tls_identity {
@@ -83,7 +83,7 @@ SSL_SESSION *cr__tls_sessions_find(struct cr__tls_sessions *sessions, const char
 /* OpenSSL's callback: a session of a client has come. */
 int cr__tls_sessions_new(SSL *ssl, SSL_SESSION *session);
 
-/* ------------------------------------------------------------------------------ connections --- */
+/* ----------------------------------------------------------------------------- connections --- */
 
 /* Bytes [start, end) of `data`. */
 struct cr__tls_wire {
@@ -123,8 +123,10 @@ BIO *cr__tls_bio_new(struct cr__tls *tls);
 /* Makes room for `size` bytes behind what is held. Returns whether there is. */
 bool cr__tls_reserve(struct cr__tls_wire *wire, size_t size);
 
-/* Receives something into `in`, unless it holds something. `cancels` as it was when the call began. 0, or an
- * error. */
+/*
+ * Receives something into `in`, unless it holds something. `cancels` as it was when the call began.
+ * Returns 0 or an error.
+ */
 int cr__tls_fill(struct cr__tls *tls, unsigned cancels);
 
 /* Sends all of `out`. Returns 0, or an error, after which the connection is cut. */

@@ -36,7 +36,7 @@ bool cr__tls_reserve(struct cr__tls_wire *wire, size_t size)
 	return true;
 }
 
-/* ---------------------------------------------------------------------------- OpenSSL's side --- */
+/* -------------------------------------------------------------------------- OpenSSL's side --- */
 
 static int bio_write(BIO *bio, const char *data, size_t size, size_t *ret_written)
 {
@@ -108,7 +108,7 @@ BIO *cr__tls_bio_new(struct cr__tls *tls)
 	return bio;
 }
 
-/* -------------------------------------------------------------------------- the tasks' side --- */
+/* ------------------------------------------------------------------------- the tasks' side --- */
 
 /* Empties `in` and gives it the size that the last reads ask for. Returns whether it has it. */
 static bool in_prepare(struct cr__tls *tls)
