@@ -374,9 +374,17 @@ CORAIL_API CORAIL_SUSPENDS int cr_listener_serve(cr_listener *listener,
                                                  void *arg);
 
 /*
- * Closes: ends a cr_listener_accept() under way with -ECANCELED, waits for it, removes the Unix
- * socket file. Connections that were accepted stay; those in the backlog are reset. Goes through
- * even in a cancelled scope. Accepts NULL.
+ * Stops listening, for good: ends a cr_listener_accept() under way with -ECANCELED, as it will all
+ * further ones, waits for it, closes the socket, removes the Unix socket file. A
+ * cr_listener_serve() takes no more and returns when its handlers have ended. Connections that were
+ * accepted stay; those in the backlog are reset. The listener is still to be closed. Goes through
+ * even in a cancelled scope; a second time it does nothing.
+ */
+CORAIL_API CORAIL_SUSPENDS void cr_listener_stop(cr_listener *listener);
+
+/*
+ * Stops listening, as cr_listener_stop(), and frees the listener: nobody may use it any more, nor
+ * be about to. Accepts NULL.
  */
 CORAIL_API CORAIL_SUSPENDS void cr_listener_close(cr_listener *listener);
 

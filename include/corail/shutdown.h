@@ -29,7 +29,7 @@ extern "C" {
 
 /* All zero means the defaults. */
 typedef struct cr_shutdown_options {
-	/* closed first, so that cr_listener_serve() takes no more; they are gone afterwards */
+	/* stopped first, so that cr_listener_serve() takes no more; still to be closed */
 	cr_listener *const *listeners;
 	size_t listener_count;
 	void (*stop)(void *arg); /* then called, to stop whatever else brings work; NULL */

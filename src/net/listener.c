@@ -284,16 +284,16 @@ int cr_listener_port(const cr_listener *listener)
 	return r < 0 ? r : cr_addr_port(&addr);
 }
 
-void cr_listener_close(cr_listener *listener)
+void cr_listener_stop(cr_listener *listener)
 {
-	if (!listener)
-		return;
 	cr__task_current(__func__);
 	if (listener->closing)
-		cr__panic("%s: the listener is being closed already", __func__);
+		return;
 	listener->closing = true;
+	/* From here on the server leaves the listener alone. */
 	if (listener->server_closed)
 		*listener->server_closed = true;
+	listener->server_closed = NULL;
 	file_remove(listener);
 	cr__fd_cancel(cr__loop_self(), listener->fd);
 	if (listener->accepting) {
@@ -302,5 +302,15 @@ void cr_listener_close(cr_listener *listener)
 		cr__park(&listener->closer);
 	}
 	cr_fd_close(listener->fd);
+	listener->fd = -1;
+}
+
+void cr_listener_close(cr_listener *listener)
+{
+	if (!listener)
+		return;
+	if (listener->closing && listener->fd >= 0)
+		cr__panic("%s: the listener is being closed already", __func__);
+	cr_listener_stop(listener);
 	cr__free(listener);
 }

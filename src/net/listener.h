@@ -13,8 +13,8 @@
 struct cr_listener {
 	int fd;
 	int family;
-	bool accepting; /* a task is inside cr_listener_accept() */
-	bool closing;
+	bool accepting;      /* a task is inside cr_listener_accept() */
+	bool closing;        /* being stopped or closed, or stopped: the descriptor is -1 then */
 	bool *server_closed; /* in the frame of a cr_listener_serve(): told when the listener has
 	                        gone */
 	bool has_file;       /* a Unix socket file of ours, to be removed */

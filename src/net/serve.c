@@ -75,7 +75,7 @@ int cr_listener_serve(cr_listener *listener, const cr_serve_options *options,
 {
 	static const cr_serve_options defaults;
 	struct client client = {NULL, handler, arg};
-	bool closed = false;
+	bool closed = listener->closing;
 	int r = cr__park_check(__func__);
 
 	if (r < 0)

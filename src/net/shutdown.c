@@ -33,7 +33,7 @@ static size_t count(struct cr__scope *scope)
 static void stop_sources(const cr_shutdown_options *options)
 {
 	for (size_t i = 0; i < options->listener_count; i++)
-		cr_listener_close(options->listeners[i]);
+		cr_listener_stop(options->listeners[i]);
 	if (options->stop)
 		options->stop(options->arg);
 }

@@ -83,7 +83,7 @@ TEST(drains)
 	cr_shutdown_report report;
 	cr_shutdown_options options;
 	struct server server;
-	cr_conn *conn;
+	cr_conn *conn, *other;
 	char answer[8];
 
 	CORAIL_SCOPE(helpers);
@@ -102,6 +102,10 @@ TEST(drains)
 	CHECK_EQ(report.late, 0);
 	CHECK_GE(report.took, cr_millis(5));
 	CHECK_EQ(server.served, 1);
+	CHECK_EQ(cr_listener_accept(server.listener, &other), -ECANCELED);
+	CHECK_EQ(serve(&server), 0);
+	cr_listener_stop(server.listener);
+	cr_listener_close(server.listener);
 	CHECK_EQ(cr_conn_read(conn, answer, sizeof answer), 4);
 	CHECK_EQ(cr_conn_read(conn, answer, sizeof answer), 0);
 	cr_conn_close(conn);
@@ -131,6 +135,7 @@ TEST(cancels)
 	CHECK_EQ(server.cleaned, 1);
 	CHECK_EQ(cr_scope_wait(&scope), 0);
 	cr_shield(cr_seconds(5), (cr_conn_close(conn), 0));
+	cr_listener_close(server.listener);
 	return 0;
 }
 

@@ -365,22 +365,17 @@ static int serve(cr_listener **listener)
 	return cr_listener_serve(*listener, NULL, echo, NULL);
 }
 
-static int shuts_down(struct torture *t)
+static int shut_down(struct torture *t, cr_listener *listener)
 {
-	cr_listener *listener;
 	cr_shutdown_report report;
 	cr_conn *conn = NULL;
 	char target[32];
-	int r = cr_listener_open("127.0.0.1:0", NULL, &listener);
+	int r;
 
-	if (r < 0)
-		return r;
 	snprintf(target, sizeof target, "127.0.0.1:%d", cr_listener_port(listener));
 	CORAIL_SCOPE(scope);
-	if (cr_task_error(cr_spawn(&scope, serve, &listener)) < 0) {
-		cr_listener_close(listener);
+	if (cr_task_error(cr_spawn(&scope, serve, &listener)) < 0)
 		return -ENOMEM;
-	}
 	r = cr_conn_open(target, &conn);
 	if (r == 0)
 		r = cr_conn_write(conn, "x", 1);
@@ -393,6 +388,18 @@ static int shuts_down(struct torture *t)
 	if (!torture_short_of_memory(t))
 		CHECK_EQ(report.late, 0);
 	cr_conn_close(conn);
+	return r;
+}
+
+static int shuts_down(struct torture *t)
+{
+	cr_listener *listener;
+	int r = cr_listener_open("127.0.0.1:0", NULL, &listener);
+
+	if (r < 0)
+		return r;
+	r = shut_down(t, listener);
+	cr_listener_close(listener);
 	return r;
 }
 
