@@ -6,7 +6,7 @@
  *
  *   fiber yield|yield-mixed NAME TASKS YIELDS      fiber spawn NAME COUNT
  *   fiber alive NAME TASKS ROUNDS                  fiber sleep NAME TASKS
- *   fiber timers NAME TASKS DELAY_MS SPREAD_MS
+ *   fiber timers NAME TASKS DELAY_MS SPREAD_MS     fiber mutex NAME COUNT
  */
 #include "../c/bench.h"
 
@@ -180,6 +180,31 @@ static void run_timers(const char *name, long delay, long spread)
 	_exit(0);
 }
 
+/*
+ * Its mutex goes to whoever asks first once it is free: without giving way in between, the one who
+ * had it would keep it.
+ */
+static void locker(fibers::mutex &mutex)
+{
+	for (long i = 0; i < tasks / 2; i++) {
+		mutex.lock();
+		boost::this_fiber::yield();
+		mutex.unlock();
+		boost::this_fiber::yield();
+	}
+}
+
+static void run_mutex(const char *name)
+{
+	fibers::mutex mutex;
+	int64_t before = bench_now();
+	fibers::fiber one([&mutex] { locker(mutex); }), two([&mutex] { locker(mutex); });
+
+	one.join();
+	two.join();
+	bench_print(name, double(bench_now() - before) / double(tasks));
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -193,6 +218,8 @@ int main(int argc, char **argv)
 		run_spawn(argv[2], tasks);
 	else if (strcmp(what, "alive") == 0)
 		run_alive(argv[2], bench_argument(argc, argv, 4));
+	else if (strcmp(what, "mutex") == 0)
+		run_mutex(argv[2]);
 	else if (strcmp(what, "sleep") == 0)
 		run_sleep(argv[2]);
 	else if (strcmp(what, "timers") == 0)

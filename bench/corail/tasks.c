@@ -4,7 +4,7 @@
  *
  *   tasks yield|yield-mixed NAME TASKS YIELDS      tasks spawn NAME COUNT
  *   tasks alive NAME TASKS ROUNDS                  tasks sleep NAME TASKS
- *   tasks timers NAME TASKS DELAY_MS SPREAD_MS
+ *   tasks timers NAME TASKS DELAY_MS SPREAD_MS     tasks mutex NAME COUNT
  */
 #include "../c/bench.h"
 
@@ -155,6 +155,31 @@ static int run_timers(const int *argument)
 	return *argument;
 }
 
+/* Two tasks that hand a mutex to each other: who unlocks it comes second when it locks it again. */
+static int locker(cr_mutex *mutex)
+{
+	check(cr_mutex_lock(mutex));
+	cr_yield(); /* until the other one waits */
+	for (long i = 0; i < tasks / 2; i++) {
+		check(cr_mutex_unlock(mutex));
+		check(cr_mutex_lock(mutex));
+	}
+	return cr_mutex_unlock(mutex);
+}
+
+static int run_mutex(const int *argument)
+{
+	cr_mutex mutex = {0};
+	int64_t before = bench_now();
+	CORAIL_SCOPE(scope);
+
+	cr_spawn(&scope, locker, &mutex);
+	cr_spawn(&scope, locker, &mutex);
+	check(cr_scope_wait(&scope));
+	bench_print(name, (double)(bench_now() - before) / (double)tasks);
+	return *argument;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -174,6 +199,8 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(what, "sleep") == 0)
 		return cr_run(run_sleep, &no) < 0;
+	if (strcmp(what, "mutex") == 0)
+		return cr_run(run_mutex, &no) < 0;
 	if (strcmp(what, "timers") == 0) {
 		delay = bench_argument(argc, argv, 4);
 		spread = bench_argument(argc, argv, 5);

@@ -152,3 +152,27 @@ func runTimers(name string, tasks, delayMs, spreadMs int) {
 	group.Wait()
 	report(name, float64(processorTime()-before)/float64(tasks))
 }
+
+// Go's mutex goes to whoever asks first once it is free: without giving way in between, the one
+// who had it would keep it.
+func locker(count int, mutex *sync.Mutex, group *sync.WaitGroup) {
+	for i := 0; i < count; i++ {
+		mutex.Lock()
+		runtime.Gosched()
+		mutex.Unlock()
+		runtime.Gosched()
+	}
+	group.Done()
+}
+
+func runMutex(name string, count int) {
+	var mutex sync.Mutex
+	var group sync.WaitGroup
+	before := time.Now()
+
+	group.Add(2)
+	go locker(count/2, &mutex, &group)
+	go locker(count/2, &mutex, &group)
+	group.Wait()
+	report(name, float64(time.Since(before).Nanoseconds())/float64(count))
+}

@@ -124,7 +124,8 @@ def tasks(peer, what, name, *numbers, env=None, spread=False):
     """A run of a peer's task program, on one processor unless the peer is better on all."""
     def run(place):
         first, *others = numbers
-        scaled = [place.count(first) if what in ("spawn", "sleep", "timers") else first, *others]
+        counts = ("spawn", "sleep", "timers", "mutex")
+        scaled = [place.count(first) if what in counts else first, *others]
         if what.startswith("yield"):
             scaled[1] = max(place.count(scaled[1]), 3 * first)  # each task yields a few times
         return place.run(TASKS[peer] + [what, name] + scaled,
@@ -281,8 +282,17 @@ def pages():
         machine.Nginx)
 
 
+def mutex_work():
+    name = "mutex-handoff"
+    amounts = {"corail": 10 * MILLION, "tokio": 2 * MILLION, "go": 2 * MILLION,
+               "boost-fiber": 2 * MILLION, "state-threads": 2 * MILLION, "uvloop": MILLION // 5,
+               "asyncio": MILLION // 10}
+    return Work([Figure(name, "ns", "lower", [Target("go / 4", 1 / 4, "go")])],
+                [tasks(peer, "mutex", name, amount) for peer, amount in amounts.items()])
+
+
 def works():
-    return (yield_works() + spawn_works() + sleep_works() +
+    return (yield_works() + spawn_works() + sleep_works() + [mutex_work()] +
             [echo("tcp-echo-64", 64, 60000), echo("tcp-echo-1000", 1000, 60000), pages()])
 
 

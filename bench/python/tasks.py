@@ -5,6 +5,7 @@
   tasks.py LOOP yield|yield-mixed NAME TASKS YIELDS   tasks.py LOOP spawn NAME COUNT
   tasks.py LOOP alive NAME TASKS ROUNDS               tasks.py LOOP sleep NAME TASKS
   tasks.py LOOP timers NAME TASKS DELAY_MS SPREAD_MS  (LOOP: asyncio or uvloop)
+  tasks.py LOOP mutex NAME COUNT
 """
 
 import asyncio
@@ -113,6 +114,23 @@ async def timer(wait, tasks, done):
         done.set_result(None)
 
 
+async def locker(count, mutex):
+    """Who releases it comes second when it acquires it again."""
+    await mutex.acquire()
+    await asyncio.sleep(0)
+    for _ in range(count):
+        mutex.release()
+        await mutex.acquire()
+    mutex.release()
+
+
+async def run_mutex(name, count):
+    mutex = asyncio.Lock()
+    before = time.perf_counter_ns()
+    await asyncio.gather(locker(count // 2, mutex), locker(count // 2, mutex))
+    report(name, (time.perf_counter_ns() - before) / count)
+
+
 async def run_timers(name, tasks, delay_ms, spread_ms):
     before = time.process_time_ns()
     slot = spread_ms / 1e3 / tasks
@@ -144,6 +162,7 @@ def main():
             "spawn": run_spawn,
             "alive": run_alive,
             "sleep": run_sleep,
+            "mutex": run_mutex,
             "timers": run_timers,
         }
         asyncio.run(runs[what](name, *numbers))

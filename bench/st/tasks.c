@@ -4,7 +4,7 @@
  *
  *   tasks yield|yield-mixed NAME TASKS YIELDS      tasks spawn NAME COUNT
  *   tasks alive NAME TASKS ROUNDS                  tasks sleep NAME TASKS
- *   tasks timers NAME TASKS DELAY_MS SPREAD_MS
+ *   tasks timers NAME TASKS DELAY_MS SPREAD_MS     tasks mutex NAME COUNT
  */
 #include "../c/bench.h"
 
@@ -148,6 +148,29 @@ static void run_timers(const char *name, long delay, long spread)
 	_exit(0);
 }
 
+static void *locker(void *mutex)
+{
+	st_mutex_lock(mutex);
+	st_usleep(0);
+	for (long i = 0; i < tasks / 2; i++) {
+		st_mutex_unlock(mutex);
+		st_mutex_lock(mutex);
+	}
+	st_mutex_unlock(mutex);
+	return NULL;
+}
+
+static void run_mutex(const char *name)
+{
+	st_mutex_t mutex = st_mutex_new();
+	int64_t before = bench_now();
+	st_thread_t one = spawn(locker, mutex, 1), two = spawn(locker, mutex, 1);
+
+	st_thread_join(one, NULL);
+	st_thread_join(two, NULL);
+	bench_print(name, (double)(bench_now() - before) / (double)tasks);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -164,6 +187,8 @@ int main(int argc, char **argv)
 		run_spawn(argv[2], tasks);
 	else if (strcmp(what, "alive") == 0)
 		run_alive(argv[2], bench_argument(argc, argv, 4));
+	else if (strcmp(what, "mutex") == 0)
+		run_mutex(argv[2]);
 	else if (strcmp(what, "sleep") == 0)
 		run_sleep(argv[2]);
 	else if (strcmp(what, "timers") == 0)

@@ -5,6 +5,7 @@
 //!   bench-tokio yield|yield-mixed NAME TASKS YIELDS      bench-tokio spawn NAME COUNT
 //!   bench-tokio alive NAME TASKS ROUNDS                  bench-tokio sleep NAME TASKS
 //!   bench-tokio timers NAME TASKS DELAY_MS SPREAD_MS     bench-tokio echo
+//!   bench-tokio mutex NAME COUNT
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -128,6 +129,25 @@ async fn run_timers(name: &str, tasks: u64, delay_ms: u64, spread_ms: u64) {
     report(name, (processor_time() - before) / tasks as f64);
 }
 
+/// Who unlocks it comes second when it locks it again.
+async fn locker(count: u64, mutex: std::sync::Arc<tokio::sync::Mutex<()>>) {
+    let mut guard = mutex.lock().await;
+    yield_now().await;
+    for _ in 0..count {
+        drop(guard);
+        guard = mutex.lock().await;
+    }
+}
+
+async fn run_mutex(name: &str, count: u64) {
+    let mutex = std::sync::Arc::new(tokio::sync::Mutex::new(()));
+    let before = Instant::now();
+    let other = spawn(locker(count / 2, mutex.clone()));
+    locker(count / 2, mutex).await;
+    other.await.unwrap();
+    report(name, before.elapsed().as_nanos() as f64 / count as f64);
+}
+
 async fn serve(mut stream: tokio::net::TcpStream) {
     let mut buffer = [0u8; 4096];
     while let Ok(size) = stream.read(&mut buffer).await {
@@ -157,6 +177,7 @@ async fn run(arguments: Vec<String>) {
         "alive" => run_alive(&arguments[2], number(3), number(4)).await,
         "sleep" => run_sleep(&arguments[2], number(3)).await,
         "timers" => run_timers(&arguments[2], number(3), number(4), number(5)).await,
+        "mutex" => run_mutex(&arguments[2], number(3)).await,
         "echo" => run_echo().await,
         other => panic!("unknown benchmark {}", other),
     }
