@@ -26,9 +26,9 @@
  * signalled. There is no handler for SIGCHLD, and no descriptor but those that are asked for gets
  * into the child. It starts with no signal blocked and none ignored.
  *
- * Do not reap this library's children behind its back: with SIGCHLD ignored (SIG_IGN, SA_NOCLDWAIT)
- * or a wait(2) for any child somewhere else in the program, a status may be lost, and waiting gives
- * -ECHILD.
+ * Do not reap this library's children behind its back: with a wait(2) for any child somewhere else
+ * in the program a status may be lost, and waiting gives -ECHILD. Where SIGCHLD is ignored the
+ * kernel does it, and nothing is started.
  *
  * Starting holds the loop up until the child has called execve(2), for a millisecond at most as a
  * rule: the memory of the program is not copied. The simulator refuses (-EOPNOTSUPP): a real
@@ -141,6 +141,7 @@ CORAIL_API CORAIL_SUSPENDS int cr_process_run(const char *const *argv,
  *	-EBADF        a descriptor that is to be passed on is not open
  *	-E2BIG        arguments and environment are too long
  *	-EAGAIN       too many processes
+ *	-ECHILD       SIGCHLD is ignored (SIG_IGN, SA_NOCLDWAIT): nobody could ask how it ended
  *	-EMFILE, -ENFILE, -ENOMEM
  *	-ENOSYS       the kernel has no pidfd_open(2): before Linux 5.4
  *	-EOPNOTSUPP   on the simulator

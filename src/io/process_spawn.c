@@ -170,14 +170,26 @@ static void set_attributes(struct spawn *s)
 	posix_spawnattr_setflags(&s->attr, flags);
 }
 
+/* Whether the kernel would reap our children by itself: waitpid(2). */
+static bool reaped_by_kernel(void)
+{
+	struct sigaction now;
+
+	return sigaction(SIGCHLD, NULL, &now) == 0 &&
+	       (now.sa_handler == SIG_IGN || now.sa_flags & SA_NOCLDWAIT);
+}
+
 /* Executes. A pidfd of our own keeps a number free for the child's, and shows that there are any.
  */
 static int execute(struct spawn *s, const char *const *argv)
 {
 	const char *program = s->options->program ? s->options->program : argv[0];
-	int r, reserved = cr__pidfd_open(getpid());
+	int r, reserved;
 	char *const *env;
 
+	if (reaped_by_kernel())
+		return -ECHILD;
+	reserved = cr__pidfd_open(getpid());
 	if (reserved < 0)
 		return reserved;
 	r = cr__process_env(s->options, &env);
