@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sync/mutex.h"
 
+#include "task/handover.h"
 #include "task/keep.h"
 
 #include <errno.h>
@@ -105,7 +106,7 @@ static __attribute__((noinline)) int lock_slowly(struct cr__sched *s, cr_mutex *
 		return -EDEADLK;
 	r = enqueue(s, &locker);
 	if (r == 0)
-		r = cr__park(&locker.waiter.wait);
+		r = cr__park_in(s, cr__running(s), &locker.waiter.wait);
 	if (r < 0 || !cr__sync_cancelled(s))
 		return r;
 	cr__mutex_release(s, mutex);
