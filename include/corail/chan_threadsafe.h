@@ -85,8 +85,8 @@ typedef struct cr_chan_threadsafe cr_chan_threadsafe;
 #define cr_chan_length_threadsafe(chan) (cr__chan_length_threadsafe((chan)->cr__shared))
 
 /*
- * Gives the memory back. No thread may use the channel any more: one that still waits in it is a
- * programmer's error.
+ * Gives the memory back. No thread may use the channel any more, and calls that a close has ended
+ * must have returned; one that still waits in it is a programmer's error.
  */
 #define cr_chan_free_threadsafe(chan) (cr__chan_free_threadsafe((chan)->cr__shared))
 

@@ -51,12 +51,12 @@ static bool has_room(const cr_broadcast *broadcast)
 /* Returns how many subscribers there are. */
 static int publish(cr_broadcast *broadcast, const void *value)
 {
-	cr__chan_copy(place_of(broadcast, broadcast->cr__sent), value, broadcast->cr__size);
+	memcpy(place_of(broadcast, broadcast->cr__sent), value, broadcast->cr__size);
 	broadcast->cr__sent++;
 	for (cr_subscriber *each = broadcast->cr__first; each; each = each->cr__next) {
 		if (!each->cr__receivers.first)
 			continue;
-		cr__chan_copy(each->cr__receivers.first->value, value, broadcast->cr__size);
+		memcpy(each->cr__receivers.first->value, value, broadcast->cr__size);
 		each->cr__received = broadcast->cr__sent;
 		cr__chan_wake_first(&each->cr__receivers, 0);
 	}
@@ -136,8 +136,7 @@ int cr__subscriber_try_receive(cr_subscriber *subscriber, void *ret_value)
 	if (behind > broadcast->cr__capacity)
 		missed = behind - broadcast->cr__capacity;
 	subscriber->cr__received += missed;
-	cr__chan_copy(ret_value, place_of(broadcast, subscriber->cr__received),
-	              broadcast->cr__size);
+	memcpy(ret_value, place_of(broadcast, subscriber->cr__received), broadcast->cr__size);
 	subscriber->cr__received++;
 	admit(broadcast);
 	return missed > INT_MAX ? INT_MAX : (int)missed;

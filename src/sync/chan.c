@@ -19,41 +19,66 @@ static struct cr__chan_waiter *waiter_of(struct cr__chan_node *node)
 	return CR__CONTAINER(node, struct cr__chan_waiter, node);
 }
 
-/* Wakes the first of those who wait, whose value was copied. */
-static inline void wake_first(struct cr__sched *s, struct cr__chan_list *list, int result)
+static inline void unlink_first(struct cr__chan_list *list)
 {
-	struct cr__chan_node *node = list->first;
+	struct cr__chan_node *next = list->first->next;
 
-	list->first = node->next;
-	if (node->next)
-		node->next->prev = NULL;
+	list->first = next;
+	if (next)
+		next->prev = NULL;
 	else
 		list->last = NULL;
-	if (__builtin_expect(node->of_case != NULL, 0)) {
-		node->of_case->result = result;
-		cr__case_take(node->of_case);
-	} else {
-		cr__wake(s, waiter_of(node)->wait.task, result);
+}
+
+/* Wakes the first in a list, which is no case of a select, and whose value was copied. */
+static inline void wake_waiter(struct cr__sched *s, struct cr__chan_list *list, int result)
+{
+	struct cr__task *task = waiter_of(list->first)->wait.task;
+
+	unlink_first(list);
+	cr__wake(s, task, result);
+}
+
+/* The same for whatever is the first. */
+static void wake_first(struct cr__sched *s, struct cr__chan_list *list, int result)
+{
+	struct cr__case *of_case = list->first->of_case;
+
+	if (!of_case) {
+		wake_waiter(s, list, result);
+		return;
 	}
+	unlink_first(list);
+	of_case->result = result;
+	cr__case_take(of_case);
 }
 
 /* ------------------------------------------------------------------------------------ store --- */
 
-static unsigned char *ring_at(cr_chan *chan, size_t place, size_t size)
+static inline unsigned char *ring_at(cr_chan *chan, size_t place, size_t size)
 {
 	return (unsigned char *)chan->cr__buffer + place * size;
 }
 
+static inline unsigned char *ring_end(cr_chan *chan, size_t size)
+{
+	size_t place = chan->cr__head + chan->cr__length;
+
+	return ring_at(chan, place < chan->cr__capacity ? place : place - chan->cr__capacity, size);
+}
+
+static inline void ring_advance(cr_chan *chan)
+{
+	if (++chan->cr__head == chan->cr__capacity)
+		chan->cr__head = 0;
+	chan->cr__length--;
+}
+
 static int store_put(cr_chan *chan, const void *value, size_t size)
 {
-	size_t place;
-
 	if (chan->cr__store)
 		return chan->cr__store->put(chan, value, size);
-	place = chan->cr__head + chan->cr__length;
-	if (place >= chan->cr__capacity)
-		place -= chan->cr__capacity;
-	cr__chan_copy(ring_at(chan, place, size), value, size);
+	memcpy(ring_end(chan, size), value, size);
 	chan->cr__length++;
 	return 0;
 }
@@ -64,26 +89,19 @@ static void store_take(cr_chan *chan, void *ret_value, size_t size)
 		chan->cr__store->take(chan, ret_value, size);
 		return;
 	}
-	cr__chan_copy(ret_value, ring_at(chan, chan->cr__head, size), size);
-	if (++chan->cr__head == chan->cr__capacity)
-		chan->cr__head = 0;
-	chan->cr__length--;
+	memcpy(ret_value, ring_at(chan, chan->cr__head, size), size);
+	ring_advance(chan);
 }
 
 /* ------------------------------------------------------------------------- without waiting --- */
 
-static inline void give_first(struct cr__sched *s, cr_chan *chan, const void *value, size_t size)
-{
-	cr__chan_copy(chan->cr__receivers.first->value, value, size);
-	if (__builtin_expect(chan->cr__store != NULL, 0))
-		chan->cr__store->pass(chan);
-	wake_first(s, &chan->cr__receivers, 0);
-}
-
 int cr__chan_send_now(cr_chan *chan, const void *value, size_t size)
 {
 	if (chan->cr__receivers.first) {
-		give_first(cr__sched_self(), chan, value, size);
+		memcpy(chan->cr__receivers.first->value, value, size);
+		if (chan->cr__store)
+			chan->cr__store->pass(chan);
+		wake_first(cr__sched_self(), &chan->cr__receivers, 0);
 		return 0;
 	}
 	if (chan->cr__closed)
@@ -104,7 +122,7 @@ int cr__chan_receive_now(cr_chan *chan, void *ret_value, size_t size)
 		return 0;
 	}
 	if (sender) {
-		cr__chan_copy(ret_value, sender->value, size);
+		memcpy(ret_value, sender->value, size);
 		wake_first(cr__sched_self(), &chan->cr__senders, 0);
 		return 0;
 	}
@@ -134,14 +152,20 @@ static inline int wait_in(struct cr__sched *s, struct cr__chan_list *list, void 
 	return cr__park_in(s, cr__running(s), &waiter->wait);
 }
 
-/* What is not a hand-over, kept out of the hot functions so that they need no frame. */
+/* What went through the store, and may have to let the others run. */
+static inline int stored(struct cr__sched *s)
+{
+	return __builtin_expect(cr__budget_used_up(s), 0) ? cr__budget_yield(s) : 0;
+}
+
+/* What is rare, kept out of the hot functions so that they need no frame. */
 static __attribute__((noinline)) int send_slowly(struct cr__sched *s, cr_chan *chan,
                                                  const void *value, size_t size,
                                                  cr__chan_wait *wait)
 {
 	int r;
 
-	if (s->special && cr__node_cancelled(cr__running(s)->inner))
+	if (cr__node_cancelled(cr__running(s)->inner))
 		return cr__park_refuse();
 	r = cr__chan_send_now(chan, value, size);
 	if (r == -EAGAIN)
@@ -150,14 +174,41 @@ static __attribute__((noinline)) int send_slowly(struct cr__sched *s, cr_chan *c
 	return r;
 }
 
+/* Most values are words: no call for those. */
+static inline void copy_word(void *to, const void *from, size_t size)
+{
+	if (size == 8)
+		memcpy(to, from, 8);
+	else
+		memcpy(to, from, 4);
+}
+
+/* Whether the hot functions leave it to the slow ones, which know everything. */
+static inline bool is_rare(const struct cr__sched *s, const cr_chan *chan, size_t size)
+{
+	return s->special || chan->cr__closed || chan->cr__store || (size != 8 && size != 4);
+}
+
 int cr__chan_send(cr_chan *chan, const void *value, size_t size, cr__chan_wait *wait)
 {
 	struct cr__sched *s = cr__sched_in_task("cr_chan_send");
+	const struct cr__chan_node *receiver = chan->cr__receivers.first;
 
-	if (__builtin_expect(s->special || !chan->cr__receivers.first, 0))
+	if (__builtin_expect(is_rare(s, chan, size), 0))
 		return send_slowly(s, chan, value, size, wait);
-	give_first(s, chan, value, size);
-	return 0;
+	if (receiver) {
+		if (__builtin_expect(receiver->of_case != NULL, 0))
+			return send_slowly(s, chan, value, size, wait);
+		copy_word(receiver->value, value, size);
+		wake_waiter(s, &chan->cr__receivers, 0);
+		return 0;
+	}
+	if (chan->cr__length < chan->cr__capacity) {
+		copy_word(ring_end(chan, size), value, size);
+		chan->cr__length++;
+		return stored(s);
+	}
+	return wait_in(s, &chan->cr__senders, (void *)value, wait, "send");
 }
 
 static __attribute__((noinline)) int receive_slowly(struct cr__sched *s, cr_chan *chan,
@@ -166,7 +217,7 @@ static __attribute__((noinline)) int receive_slowly(struct cr__sched *s, cr_chan
 {
 	int r;
 
-	if (s->special && cr__node_cancelled(cr__running(s)->inner))
+	if (cr__node_cancelled(cr__running(s)->inner))
 		return cr__park_refuse();
 	r = cr__chan_receive_now(chan, ret_value, size);
 	if (r == -EAGAIN)
@@ -178,11 +229,22 @@ static __attribute__((noinline)) int receive_slowly(struct cr__sched *s, cr_chan
 int cr__chan_receive(cr_chan *chan, void *ret_value, size_t size, cr__chan_wait *wait)
 {
 	struct cr__sched *s = cr__sched_in_task("cr_chan_receive");
+	const struct cr__chan_node *sender = chan->cr__senders.first;
 
-	if (__builtin_expect(s->special || chan->cr__length > 0 || chan->cr__senders.first ||
-	                             chan->cr__closed,
-	                     0))
+	if (__builtin_expect(is_rare(s, chan, size), 0))
 		return receive_slowly(s, chan, ret_value, size, wait);
+	if (sender) {
+		if (__builtin_expect(sender->of_case || chan->cr__length > 0, 0))
+			return receive_slowly(s, chan, ret_value, size, wait);
+		copy_word(ret_value, sender->value, size);
+		wake_waiter(s, &chan->cr__senders, 0);
+		return 0;
+	}
+	if (chan->cr__length > 0) {
+		copy_word(ret_value, ring_at(chan, chan->cr__head, size), size);
+		ring_advance(chan);
+		return stored(s);
+	}
 	return wait_in(s, &chan->cr__receivers, ret_value, wait, "receive");
 }
 

@@ -89,15 +89,4 @@ static inline void cr__chan_unlink(struct cr__chan_node *node)
 		list->last = node->prev;
 }
 
-/* Most values are words: no call for those. */
-static inline void cr__chan_copy(void *to, const void *from, size_t size)
-{
-	if (size == 8)
-		memcpy(to, from, 8);
-	else if (size == 4)
-		memcpy(to, from, 4);
-	else
-		memcpy(to, from, size);
-}
-
 #endif

@@ -34,7 +34,7 @@ struct waiter {
 	pthread_cond_t woken; /* of a plain thread */
 	void *value;
 	int result;
-	bool done;
+	bool done, posted;
 };
 
 /*
@@ -95,12 +95,14 @@ static void finish_first(struct cr__list *queue, int result)
 	cr__list_remove(&waiter->link);
 	waiter->result = result;
 	waiter->done = true;
-	if (!waiter->loop)
+	if (!waiter->loop) {
 		pthread_cond_signal(&waiter->woken);
-	else if (waiter->loop == cr__loop_self())
+	} else if (waiter->loop == cr__loop_self()) {
 		cr__unpark(waiter->wait.task, result);
-	else
+	} else {
+		waiter->posted = true;
 		cr__loop_post_foreign(waiter->loop, &waiter->post);
+	}
 }
 
 static void *value_of_first(struct cr__list *queue)
@@ -207,6 +209,11 @@ static int park_in(struct cr__list *queue, struct waiter *waiter, const char *re
 	cr__list_push_back(queue, &waiter->link);
 	pthread_mutex_unlock(&waiter->chan->lock);
 	r = cr__park(&waiter->wait);
+	/* Whoever posted may still be waking the loop, which must not end meanwhile. */
+	if (waiter->posted) {
+		pthread_mutex_lock(&waiter->chan->lock);
+		pthread_mutex_unlock(&waiter->chan->lock);
+	}
 	cr__list_remove(&waiter->on_loop);
 	return r;
 }

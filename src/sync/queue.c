@@ -77,7 +77,7 @@ static int ring_put(cr_chan *chan, const void *value, size_t size)
 	place = chan->cr__head + chan->cr__length++;
 	if (place >= queue->cr__room)
 		place -= queue->cr__room;
-	cr__chan_copy(entry_at(queue, place, size), value, size);
+	memcpy(entry_at(queue, place, size), value, size);
 	queue->cr__unfinished++;
 	return 0;
 }
@@ -86,7 +86,7 @@ static void ring_take(cr_chan *chan, void *ret_value, size_t size)
 {
 	const cr_queue *queue = queue_of(chan);
 
-	cr__chan_copy(ret_value, entry_at(queue, chan->cr__head, size), size);
+	memcpy(ret_value, entry_at(queue, chan->cr__head, size), size);
 	if (++chan->cr__head == queue->cr__room)
 		chan->cr__head = 0;
 	chan->cr__length--;
@@ -94,7 +94,7 @@ static void ring_take(cr_chan *chan, void *ret_value, size_t size)
 
 static void stack_take(cr_chan *chan, void *ret_value, size_t size)
 {
-	cr__chan_copy(ret_value, entry_at(queue_of(chan), --chan->cr__length, size), size);
+	memcpy(ret_value, entry_at(queue_of(chan), --chan->cr__length, size), size);
 }
 
 /* ------------------------------------------------------------------------------------- heap --- */

@@ -76,6 +76,25 @@ static inline int cr__hand_over(struct cr__sched *s, void **save_sp)
 	return cr__switch_to(s, self, save_sp, slot);
 }
 
+/* What a task may complete without suspending before it must let the others run. */
+enum { CR__BUDGET = 128 };
+
+/* Counts against the running task's budget. Returns whether that is used up now. */
+static inline bool cr__budget_used_up(struct cr__sched *s)
+{
+	struct cr__task *self = cr__running(s);
+
+	if (s->budget_task != self || s->budget_turn != s->loop.turns) {
+		s->budget_task = self;
+		s->budget_turn = s->loop.turns;
+		s->budget_left = CR__BUDGET;
+	}
+	return --s->budget_left == 0;
+}
+
+/* cr__budget_spend(), once that was so. Returns 0, so that it can be a tail call. */
+int cr__budget_yield(struct cr__sched *s);
+
 /* With a hook for tests, stacks without guards, or debugging. */
 int cr__park_slowly(struct cr__sched *s, struct cr__task *self);
 
@@ -84,7 +103,8 @@ static inline int cr__park_in(struct cr__sched *s, struct cr__task *self, struct
 {
 	wait->task = self;
 	self->wait = wait;
-	if (__builtin_expect((s->special & (CR__UNGUARDED | CR__DEBUGGED)) || cr__park_hook != NULL, 0))
+	if (__builtin_expect((s->special & (CR__UNGUARDED | CR__DEBUGGED)) || cr__park_hook != NULL,
+	                     0))
 		return cr__park_slowly(s, self);
 	return cr__hand_over(s, &self->sp);
 }

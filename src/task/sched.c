@@ -9,9 +9,6 @@
 
 void (*cr__park_hook)(struct cr__wait *wait);
 
-/* What a task may complete without suspending before it must let the others run. */
-enum { BUDGET = 128 };
-
 #if CR__SANITIZED
 
 static void arrive(void)
@@ -144,24 +141,23 @@ struct cr__loop *cr__task_loop(void)
 	return s && s->current ? &s->loop : NULL;
 }
 
-void cr__budget_spend(void)
+int cr__budget_yield(struct cr__sched *s)
 {
-	struct cr__sched *s = cr__sched_in_task("cr__budget_spend");
-	struct cr__task *self = cr__running(s);
-
-	if (s->budget_task != self || s->budget_turn != s->loop.turns) {
-		s->budget_task = self;
-		s->budget_turn = s->loop.turns;
-		s->budget_left = BUDGET;
-	}
-	if (--s->budget_left > 0)
-		return;
 	s->budget_task = NULL;
 	/* The others and the kernel: the loop polls before this task goes on. */
 	s->loop.left = 0;
 	if (s->special & CR__DEBUGGED)
-		cr__debug_suspend(s, self);
+		cr__debug_suspend(s, cr__running(s));
 	yield(s);
+	return 0;
+}
+
+void cr__budget_spend(void)
+{
+	struct cr__sched *s = cr__sched_in_task("cr__budget_spend");
+
+	if (cr__budget_used_up(s))
+		cr__budget_yield(s);
 }
 
 __attribute__((cold)) int cr__park_refuse(void)

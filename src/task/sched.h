@@ -207,8 +207,8 @@ struct cr__sched {
 	void *dead_fiber; /* of the task that ended last: it cannot destroy its own */
 #endif
 	uint64_t spawned, alive;
-	uint64_t choices;      /* how many cr_select() began */
-	void *alternate_stack; /* for signal handlers; NULL: the program has its own */
+	uint32_t choices;        /* how many cr_select() began */
+	void *alternate_stack;   /* for signal handlers; NULL: the program has its own */
 	struct cr__debug *debug; /* see debug.h; NULL: off */
 	bool deadlocked;         /* main was cancelled, because nothing else could end the run */
 };

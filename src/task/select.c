@@ -82,10 +82,14 @@ static enum cr__abort choice_abort(struct cr__wait *wait)
  */
 static size_t first_case(struct cr__sched *s, size_t count)
 {
-	s->choices++;
-	if (s->loop.seed && s->loop.backend->shuffle)
-		return (size_t)(s->loop.backend->shuffle(&s->loop, count) % count);
-	return (size_t)((uint64_t)((uint32_t)s->choices * UINT32_C(2654435769)) * count >> 32);
+	size_t first = (size_t)((uint64_t)(++s->choices * UINT32_C(2654435769)) * count >> 32);
+
+	if (!s->loop.backend->shuffle)
+		return first;
+	if (s->loop.seed)
+		first = (size_t)(s->loop.backend->shuffle(&s->loop, count) % count);
+	cr__loop_trace(&s->loop, first);
+	return first;
 }
 
 /* The index of a case that was taken at once, or -EAGAIN. */
