@@ -142,7 +142,7 @@ static void none_is_lost(void)
 
 int main(int argc, char **argv)
 {
-	jobs_per_loop = CR__SANITIZED ? 10000 : 100000;
+	jobs_per_loop = CR__TSAN ? 4000 : CR__ASAN ? 20000 : 100000;
 	if (argc > 1)
 		jobs_per_loop = strtol(argv[1], NULL, 10);
 	RUN(none_is_lost);
