@@ -206,8 +206,8 @@ CORAIL_API CORAIL_SUSPENDS int cr_conn_shutdown_write(cr_conn *conn);
  *
  * `high` 0 takes the buffer away again, once it is empty. Other functions that write
  * (cr_conn_write_some, cr_conn_send_file, cr_conn_shutdown_write, ...) flush first: all bytes go
- * out in the order of the calls. Returns 0; -EINVAL when `low` is over `high`; -ENOMEM; -EBUSY while
- * a task writes; with `high` 0 as cr_conn_flush().
+ * out in the order of the calls. Returns 0; -EINVAL when `low` is over `high`; -ENOMEM; -EBUSY
+ * while a task writes; with `high` 0 as cr_conn_flush().
  */
 CORAIL_API CORAIL_SUSPENDS int cr_conn_buffer_set(cr_conn *conn, size_t low, size_t high);
 
@@ -323,7 +323,8 @@ typedef struct cr_listener_options {
 	int backlog;             /* connections that wait to be accepted; 0: 4096 (see listen(2)) */
 	unsigned reuse_port : 1; /* several listeners share the port (SO_REUSEPORT) */
 	unsigned ipv6_only : 1;  /* [::] leaves IPv4 alone */
-	int fast_open; /* TCP_FASTOPEN: so many connections may bring data with their first packet */
+	int fast_open;        /* TCP_FASTOPEN: so many connections may bring data with their first
+	                  packet; 0: none */
 	cr_nsec defer_accept; /* TCP_DEFER_ACCEPT: wait that long for the first data, as the kernel
 	                         rounds it; 0: not */
 } cr_listener_options;

@@ -16,8 +16,8 @@
  * inherited it, and they begin to fail with EAGAIN. Corail never changes it. A terminal is opened
  * anew by its name, for a mode of its own; everything else can be asked not to wait call by call.
  *
- * Such a connection stands on a duplicate: closing it closes neither descriptor 0, 1 nor 2. What was
- * read ahead goes with it, so open each once, and mix neither with <stdio.h>'s buffers.
+ * Such a connection stands on a duplicate: closing it closes neither descriptor 0, 1 nor 2. What
+ * was read ahead goes with it, so open each once, and mix none with <stdio.h>'s buffers.
  * The simulator, which has no such descriptors, gives -EOPNOTSUPP.
  */
 
@@ -27,7 +27,7 @@
 extern "C" {
 #endif
 
-/* -------------------------------------------------------------------------- standard streams --- */
+/* ------------------------------------------------------------------------- standard streams --- */
 
 /*
  * Open a connection on descriptor 0, 1 or 2. For reading the first, for writing the others. Return

@@ -33,13 +33,14 @@ enum cr__opcode {
 	CR__OP_ACCEPT,
 	CR__OP_CONNECT, /* buffer: struct sockaddr *, size: its length */
 	/*
-	 * As SEND without flags, and the kernel may read the buffer until done(). Cancelling one whose
-	 * bytes have been taken resets the connection: nothing else makes the kernel let go of them.
+	 * As SEND without flags, and the kernel may read the buffer until done(). Cancelling one
+	 * whose bytes have been taken resets the connection: nothing else makes the kernel let go
+	 * of them.
 	 */
 	CR__OP_SEND_ZC,
 	/* To a socket, `size` bytes at `offset` of the file `other`. */
 	CR__OP_SENDFILE,
-	/* From the descriptor into the empty pipe `other`, and from the pipe `other` to it: `size`. */
+	/* Into the empty pipe `other`, and out of the pipe `other`: `size`. */
 	CR__OP_SPLICE_IN,
 	CR__OP_SPLICE_OUT,
 	/* buffer: struct mmsghdr[], size: how many; flags: MSG_*; result: how many went or came */

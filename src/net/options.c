@@ -37,7 +37,7 @@ static int option_get(const cr_conn *conn, int level, int name, void *value, soc
 	return cr__sock_option_get(cr__loop_self(), fd, level, name, value, length);
 }
 
-/* ------------------------------------------------------------------------------------ tuning --- */
+/* ----------------------------------------------------------------------------------- tuning --- */
 
 int cr_conn_keepalive_detail_set(cr_conn *conn, cr_nsec idle, cr_nsec interval, int count)
 {

@@ -375,7 +375,7 @@ static int closed_under_a_relay(int *unused)
 	return 0;
 }
 
-/* --------------------------------------------------------------------------- several buffers --- */
+/* -------------------------------------------------------------------------- several buffers --- */
 
 static int several_buffers(int *unused)
 {

@@ -17,7 +17,7 @@
 /* The most that UDP over IPv4 carries. */
 enum { DATAGRAM_MAX = 65507, RECEIVERS_MAX = 64 };
 
-/* ----------------------------------------------------------------------------------- targets --- */
+/* ---------------------------------------------------------------------------------- targets --- */
 
 static bool is_group(const struct cr__sim_address *address)
 {
@@ -75,7 +75,7 @@ static bool receives(const struct cr__sim_sock *sock, const struct cr__sim_addre
 	return cr__sim_name_covers(sock, target);
 }
 
-/* ----------------------------------------------------------------------------------- sending --- */
+/* ---------------------------------------------------------------------------------- sending --- */
 
 /* Puts a datagram on its way to a socket. A queue that is full loses it, as everywhere. */
 static int fly(struct cr__sim_sock *to, const struct cr__sim_address *from,
@@ -255,7 +255,7 @@ bool cr__sim_datagram_send(struct cr__sim_sock *sock, struct cr__op *op)
 	return true;
 }
 
-/* --------------------------------------------------------------------------------- receiving --- */
+/* -------------------------------------------------------------------------------- receiving --- */
 
 static uint32_t flags_of(const struct cr__op *op)
 {
@@ -335,7 +335,7 @@ uint32_t cr__sim_datagram_ready(const struct cr__sim_sock *sock)
 	return ready;
 }
 
-/* ------------------------------------------------------------------------------ life, options --- */
+/* ---------------------------------------------------------------------------- life, options --- */
 
 bool cr__sim_datagram_connect(struct cr__sim_sock *sock, struct cr__op *op)
 {
