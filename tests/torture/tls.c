@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/* ctest: timeout=240 needs=tls */
+/* TLS, tortured: handshakes, both directions, and their ends. */
+
+#include "support/torture.h"
+
+#include "tls/pair.h"
+
+enum { NUMBERS = 20, MESSAGE = 70000 };
+
+/* Shared by all runs, and by all loops: made before the first. */
+static cr_tls_config *client_config, *server_config;
+
+struct side {
+	cr_conn *plain, *conn;
+};
+
+static int serve_side(struct side *side)
+{
+	int r = cr_tls_server(side->plain, server_config, NULL, &side->conn);
+
+	if (r < 0)
+		cr_conn_close(side->plain);
+	return r;
+}
+
+static int call_side(struct side *side)
+{
+	int r = cr_tls_client(side->plain, client_config, "localhost", &side->conn);
+
+	if (r < 0)
+		cr_conn_close(side->plain);
+	return r;
+}
+
+/*
+ * Both ends, or none. A handshake is dear, and what it does without memory does not depend on the
+ * seed: once is enough.
+ */
+static int meet(struct torture *t, cr_conn *ret_conns[2])
+{
+	struct side client = {0}, server = {0};
+	cr_conn *plain[2];
+	int r;
+
+	if (torture_short_of_memory(t) && t->seed > 1)
+		return -ENOMEM;
+	r = cr_conn_pair(plain);
+	if (r < 0)
+		return r;
+	client.plain = plain[0];
+	server.plain = plain[1];
+	{
+		CORAIL_SCOPE(scope);
+
+		if (cr_task_error(cr_spawn(&scope, serve_side, &server)) < 0)
+			cr_conn_close(plain[1]);
+		r = call_side(&client);
+		if (r < 0)
+			cr_scope_cancel(&scope);
+		if (r == 0)
+			r = cr_scope_wait(&scope);
+	}
+	if (r < 0) {
+		cr_conn_close(client.conn);
+		cr_conn_close(server.conn);
+		return r;
+	}
+	ret_conns[0] = client.conn;
+	ret_conns[1] = server.conn;
+	return 0;
+}
+
+static int echo(cr_conn *conn)
+{
+	char buffer[256];
+	ssize_t n;
+	int r = 0;
+
+	while (r == 0 && (n = cr_conn_read(conn, buffer, sizeof buffer)) > 0)
+		r = cr_conn_write(conn, buffer, (size_t)n);
+	cr_conn_close(conn);
+	return r;
+}
+
+static int shakes_hands_and_talks(struct torture *t)
+{
+	char line[16];
+	cr_conn *conns[2];
+	ssize_t n = 0;
+	int r = meet(t, conns);
+
+	if (r < 0)
+		return r;
+	CORAIL_SCOPE(scope);
+	if (cr_task_error(cr_spawn(&scope, echo, conns[1])) < 0)
+		cr_conn_close(conns[1]);
+	for (int i = 0; i < 2 && r == 0 && n >= 0; i++) {
+		r = cr_conn_write(conns[0], "hello\r\n", 7);
+		if (r == 0)
+			n = cr_conn_read_line(conns[0], line, sizeof line);
+	}
+	if (r == 0 && n >= 0)
+		r = cr_conn_shutdown_write(conns[0]);
+	if (r == 0 && n >= 0)
+		n = cr_conn_read(conns[0], line, sizeof line);
+	if (!torture_delivered(t))
+		CHECK_EQ(n, 0);
+	cr_conn_close(conns[0]);
+	return r < 0 ? r : (int)n;
+}
+
+/* ----------------------------------------------------------------------------- nothing lost --- */
+
+static int write_numbers(cr_conn *conn)
+{
+	int r = 0;
+
+	for (int i = 0; i < NUMBERS && r == 0; i++) {
+		unsigned char byte = (unsigned char)i;
+
+		r = cr_conn_write(conn, &byte, 1);
+		if (r == 0 && i % 7 == 0)
+			r = cr_sleep(cr_micros(10));
+	}
+	cr_conn_close(conn);
+	return r;
+}
+
+static int read_numbers(cr_conn *conn, unsigned char *next)
+{
+	unsigned char five[5];
+	int r;
+
+	while ((r = cr_conn_read_exactly(conn, five, sizeof five)) == 0)
+		for (int i = 0; i < 5; i++)
+			CHECK_EQ(five[i], (*next)++);
+	return r;
+}
+
+/* A reader that is cancelled anywhere goes on where it was. */
+static int loses_no_byte(struct torture *t)
+{
+	unsigned char next = 0;
+	cr_conn *conns[2];
+	int r;
+
+	torture_victim(t, NULL);
+	r = meet(t, conns);
+	if (r < 0)
+		return r;
+	CORAIL_SCOPE(writers);
+	cr_scope_collect(&writers);
+	if (cr_task_error(cr_spawn(&writers, write_numbers, conns[0])) < 0)
+		cr_conn_close(conns[0]);
+	{
+		CORAIL_SCOPE(scope);
+		torture_victim(t, &scope);
+		r = read_numbers(conns[1], &next);
+		torture_victim(t, NULL);
+	}
+	if (r == -ECANCELED)
+		r = read_numbers(conns[1], &next);
+	if (!torture_short_of_memory(t) && t->mode != TORTURE_RESET) {
+		CHECK_EQ(r, -ENODATA);
+		CHECK_EQ(next, NUMBERS);
+	}
+	cr_conn_close(conns[1]);
+	return r == -ENODATA ? 0 : r;
+}
+
+struct message {
+	cr_conn *conn;
+	size_t total;
+	int end;
+};
+
+static int receive(struct message *message)
+{
+	static char buffer[40000];
+	ssize_t n;
+
+	while ((n = cr_conn_read(message->conn, buffer, sizeof buffer)) > 0)
+		message->total += (size_t)n;
+	message->end = (int)n;
+	return 0;
+}
+
+/* Whoever sees an end has the whole: a write that was cut short is no end. */
+static int never_ends_a_part(struct torture *t)
+{
+	static const char data[MESSAGE];
+	struct message message = {.end = 1};
+	cr_conn *conns[2];
+	int r;
+
+	torture_victim(t, NULL);
+	r = meet(t, conns);
+	if (r < 0)
+		return r;
+	message.conn = conns[1];
+	{
+		CORAIL_SCOPE(readers);
+		cr_task reader = cr_spawn(&readers, receive, &message);
+
+		{
+			CORAIL_SCOPE(scope);
+			torture_victim(t, &scope);
+			r = cr_conn_write(conns[0], data, sizeof data);
+			torture_victim(t, NULL);
+		}
+		cr_conn_close(conns[0]);
+		if (cr_task_error(reader) == 0)
+			cr_await(reader);
+	}
+	if (message.end == 0)
+		CHECK_EQ(message.total, MESSAGE);
+	if (r == 0 && !torture_short_of_memory(t) && t->mode != TORTURE_RESET)
+		CHECK_EQ(message.end, 0);
+	cr_conn_close(conns[1]);
+	return r;
+}
+
+/* -------------------------------------------------------------------------------- all at once --- */
+
+static int send_message(cr_conn *conn)
+{
+	static const char data[MESSAGE];
+	int r = cr_conn_write(conn, data, sizeof data);
+
+	return r < 0 ? r : cr_conn_shutdown_write(conn);
+}
+
+static int sends_both_ways(struct torture *t)
+{
+	cr_conn *conns[2];
+	int r = meet(t, conns);
+
+	if (r < 0)
+		return r;
+	{
+		struct message up = {.conn = conns[1]}, down = {.conn = conns[0]};
+		CORAIL_SCOPE(scope);
+
+		cr_spawn(&scope, send_message, conns[0]);
+		cr_spawn(&scope, send_message, conns[1]);
+		cr_spawn(&scope, receive, &up);
+		cr_spawn(&scope, receive, &down);
+		r = cr_scope_wait(&scope);
+		if (!torture_delivered(t)) {
+			CHECK_EQ(up.total, MESSAGE);
+			CHECK_EQ(down.total, MESSAGE);
+		}
+	}
+	cr_conn_close(conns[0]);
+	cr_conn_close(conns[1]);
+	return r;
+}
+
+static int closes_under_users(struct torture *t)
+{
+	struct message message = {.end = 1};
+	cr_conn *conns[2];
+	int r = meet(t, conns);
+
+	(void)t;
+	if (r < 0)
+		return r;
+	message.conn = conns[0];
+	CORAIL_SCOPE(scope);
+	cr_scope_collect(&scope);
+	cr_spawn(&scope, receive, &message);
+	cr_spawn(&scope, send_message, conns[0]);
+	r = cr_sleep(cr_micros(50));
+	cr_conn_close(conns[0]);
+	cr_conn_close(conns[1]);
+	return r;
+}
+
+static int greet(cr_conn *conn, void *arg)
+{
+	char word[5];
+	int r = cr_conn_read_exactly(conn, word, sizeof word);
+
+	(void)arg;
+	return r < 0 ? r : cr_conn_write(conn, word, sizeof word);
+}
+
+static int serve(cr_listener *listener)
+{
+	return cr_tls_serve(listener, server_config, NULL, greet, NULL);
+}
+
+static int call(const char *target)
+{
+	char word[5];
+	cr_conn *conn;
+	int r = cr_tls_connect(target, client_config, &conn);
+
+	if (r < 0)
+		return r;
+	r = cr_conn_write(conn, "query", 5);
+	if (r == 0)
+		r = cr_conn_read_exactly(conn, word, sizeof word);
+	cr_conn_close(conn);
+	return r;
+}
+
+static int serves_a_client(struct torture *t)
+{
+	cr_listener *listener;
+	char target[32];
+	int r = cr_listener_open("127.0.0.1:0", NULL, &listener);
+
+	(void)t;
+	if (r < 0)
+		return r;
+	snprintf(target, sizeof target, "127.0.0.1:%d", cr_listener_port(listener));
+	{
+		CORAIL_SCOPE(scope);
+
+		cr_spawn(&scope, serve, listener);
+		r = call(target);
+		cr_scope_cancel(&scope);
+	}
+	cr_listener_close(listener);
+	return r;
+}
+
+int main(void)
+{
+	cr_tls_identity identity;
+
+	pki_open();
+	identity = (cr_tls_identity){.chain_pem = pki_local.chain_pem,
+	                             .key_pem = pki_local.key_pem};
+	/* Without resumption, so that every handshake takes the same steps. */
+	client_config =
+		tls_config((cr_tls_options){.ca_pem = pki_root.cert_pem, .session_count_max = -1});
+	server_config = tls_config((cr_tls_options){.identities = &identity, .identity_count = 1});
+	TORTURE(shakes_hands_and_talks);
+	TORTURE(loses_no_byte);
+	TORTURE(never_ends_a_part);
+	TORTURE(sends_both_ways);
+	TORTURE(closes_under_users);
+	TORTURE(serves_a_client);
+	cr_tls_config_close(client_config);
+	cr_tls_config_close(server_config);
+	return test_done();
+}
