@@ -234,6 +234,9 @@ void cr__debug_suspend(struct cr__sched *s, struct cr__task *self)
 
 	cr__watch_beat(&debug->watch);
 	debug->cycle_reported = false;
+	/* It has left what was cancelled. */
+	if (!cr__node_cancelled(self->inner))
+		debug->refusals[cr__task_index(s, self) % CR__REFUSALS].task = 0;
 	if (!debug->locks)
 		return;
 	count = debug->locks(&held);
