@@ -196,25 +196,41 @@ void cr_poller_wake(cr_poller *poller)
 
 /* -------------------------------------------------------------------------- the descriptors --- */
 
-static int by_fd_grow(cr_poller *poller, int fd)
-{
-	size_t count = poller->fd_count ? poller->fd_count : 64;
-	entry **by_fd;
+enum { PAGE_ENTRIES = 512 };
 
-	while (count <= (size_t)fd)
-		count *= 2;
-	by_fd = cr__realloc(poller->by_fd, count * sizeof(entry *));
-	if (!by_fd)
-		return -ENOMEM;
-	memset(by_fd + poller->fd_count, 0, (count - poller->fd_count) * sizeof(entry *));
-	poller->by_fd = by_fd;
-	poller->fd_count = count;
-	return 0;
+/* Where the entry of that number belongs, or NULL where no page is. */
+static entry **place_of(const cr_poller *poller, int fd)
+{
+	size_t page = (size_t)fd / PAGE_ENTRIES;
+
+	if (fd < 0 || page >= poller->page_count || !poller->pages[page])
+		return NULL;
+	return &poller->pages[page][fd % PAGE_ENTRIES];
+}
+
+static int page_add(cr_poller *poller, int fd)
+{
+	size_t page = (size_t)fd / PAGE_ENTRIES, count = poller->page_count;
+	entry ***pages;
+
+	if (page >= count) {
+		count = page + 1 + page / 2;
+		pages = cr__realloc(poller->pages, count * sizeof *pages);
+		if (!pages)
+			return -ENOMEM;
+		memset(pages + poller->page_count, 0, (count - poller->page_count) * sizeof *pages);
+		poller->pages = pages;
+		poller->page_count = count;
+	}
+	poller->pages[page] = cr__alloc_zero(PAGE_ENTRIES, sizeof(entry *));
+	return poller->pages[page] ? 0 : -ENOMEM;
 }
 
 static entry *entry_find(const cr_poller *poller, int fd)
 {
-	return fd >= 0 && (size_t)fd < poller->fd_count ? poller->by_fd[fd] : NULL;
+	entry **place = place_of(poller, fd);
+
+	return place ? *place : NULL;
 }
 
 static int entry_new(cr_poller *poller, int fd, entry **ret_entry)
@@ -222,7 +238,7 @@ static int entry_new(cr_poller *poller, int fd, entry **ret_entry)
 	struct cr__list *node;
 	entry *e;
 
-	if ((size_t)fd >= poller->fd_count && by_fd_grow(poller, fd) < 0)
+	if (!place_of(poller, fd) && page_add(poller, fd) < 0)
 		return -ENOMEM;
 	node = cr__list_first(&poller->spare);
 	if (node) {
@@ -237,7 +253,7 @@ static int entry_new(cr_poller *poller, int fd, entry **ret_entry)
 	cr__list_init(&e->link);
 	e->poller = poller;
 	e->fd = fd;
-	poller->by_fd[fd] = e;
+	*place_of(poller, fd) = e;
 	*ret_entry = e;
 	return 0;
 }
@@ -259,7 +275,7 @@ static void entry_remove(entry *e)
 {
 	cr_poller *poller = e->poller;
 
-	poller->by_fd[e->fd] = NULL;
+	*place_of(poller, e->fd) = NULL;
 	cr__list_remove(&e->link);
 	e->events = 0;
 	entry_cancel(e);
@@ -332,7 +348,9 @@ static void entries_free(struct cr__list *list)
 void cr__poller_free(cr_poller *poller)
 {
 	entries_free(&poller->spare);
-	cr__free(poller->by_fd);
+	for (size_t i = 0; i < poller->page_count; i++)
+		cr__free(poller->pages[i]);
+	cr__free(poller->pages);
 	cr__free(poller);
 }
 
@@ -342,9 +360,10 @@ void cr_poller_close(cr_poller *poller)
 		return;
 	cr__task_current(__func__);
 	poller->notify = NULL;
-	for (size_t i = 0; i < poller->fd_count; i++)
-		if (poller->by_fd[i])
-			entry_remove(poller->by_fd[i]);
+	for (size_t i = 0; i < poller->page_count; i++)
+		for (int j = 0; poller->pages[i] && j < PAGE_ENTRIES; j++)
+			if (poller->pages[i][j])
+				entry_remove(poller->pages[i][j]);
 	poller->closing = true;
 	waiter_wake(poller, -ECANCELED);
 	while (poller->waiting || poller->in_flight_count > 0) {

@@ -31,8 +31,9 @@ struct cr__poller_entry {
 
 struct cr_poller {
 	struct cr__loop *loop;
-	struct cr__poller_entry **by_fd;
-	size_t fd_count;       /* size of by_fd */
+	/* In pages, so that one high number (the simulator's are) costs no array as long as that. */
+	struct cr__poller_entry ***pages;
+	size_t page_count;
 	struct cr__list arm;   /* to be started at the next wait */
 	struct cr__list ready; /* events to be taken */
 	struct cr__list spare; /* entries for reuse */
