@@ -11,6 +11,12 @@
  * enough. */
 enum { BULK = 1 << 20 };
 
+/* More than is buffered on the way. */
+static size_t bulk_size(void)
+{
+	return strcmp(cr_loop_backend(), "sim") == 0 ? BULK / 4 : BULK;
+}
+
 /* ------------------------------------------------------------------------------------- pairs ---
  */
 
@@ -58,7 +64,7 @@ static int talks_over_a_pair(struct torture *t)
 static int pour(cr_conn *conn)
 {
 	static const char block[BULK];
-	int r = cr_conn_write(conn, block, sizeof block);
+	int r = cr_conn_write(conn, block, bulk_size());
 
 	cr_conn_close(conn);
 	return r;
@@ -80,7 +86,7 @@ static int reads_a_bulk(struct torture *t)
 	while ((n = cr_conn_read(conns[1], buffer, sizeof buffer)) > 0)
 		total += (size_t)n;
 	if (!torture_delivered(t))
-		CHECK_EQ(total, BULK);
+		CHECK_EQ(total, bulk_size());
 	cr_conn_close(conns[1]);
 	return (int)n;
 }
