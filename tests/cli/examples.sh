@@ -42,6 +42,10 @@ for backend in $backends; do
 	within 1900 "$examples/bonjour_gather"
 	same "bonjour_gather" "$(cat "$work/out")" $'Bonjour\nMonde'
 	[ $ms -ge 1000 ] || fail "bonjour_gather took $ms ms"
+	elapsed "$examples/pipeline" 9 100
+	same "pipeline" "$(tail -n 1 "$work/out")" "9 jobs done"
+	same "pipeline, each job once" "$(grep -o '^job [0-9]*' "$work/out" | sort -u | wc -l)" 9
+	[ $ms -ge 80 ] || fail "nine jobs at 100 a second took $ms ms"
 done
 # In virtual time they sleep as long, and take none.
 export CORAIL_BACKEND=sim
