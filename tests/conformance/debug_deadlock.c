@@ -35,7 +35,7 @@ static void start_cycle(cr_scope *scope, struct pair *p)
 	p->other[1] = cr_spawn(scope, await_first, p);
 }
 
-/* ------------------------------------------------------------------------ asked for by hand --- */
+/* ----------------------------------------------------------------------- asked for by hand --- */
 
 static char text[65536];
 
@@ -142,7 +142,7 @@ static void without_a_loop_there_is_none(void)
 	CHECK_EQ(cr_debug_deadlock(STDERR_FILENO), -ESRCH);
 }
 
-/* ---------------------------------------------------------------------------- the simulator --- */
+/* --------------------------------------------------------------------------- the simulator --- */
 
 static int cycle(void *unused)
 {
@@ -212,7 +212,7 @@ static void a_simulation_that_cannot_go_on_ends(void)
 	}
 }
 
-/* --------------------------------------------------------------------------------- for real --- */
+/* -------------------------------------------------------------------------------- for real --- */
 
 static int report_pipe[2];
 static cr_loop the_loop;

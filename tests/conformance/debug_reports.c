@@ -43,7 +43,7 @@ static void in_child(struct child *c, int (*fn)(void *unused), int expected)
 	CHECK_EQ(c->status, 0);
 }
 
-/* ------------------------------------------------------------------------------------- busy --- */
+/* ------------------------------------------------------------------------------------ busy --- */
 
 struct reader {
 	cr_conn *conn;
@@ -134,7 +134,7 @@ static void so_does_a_plain_descriptor(void)
 	CHECK_SAYS(&c, "corail: held by task 'receive' (");
 }
 
-/* ----------------------------------------------------------------------------- cancellation --- */
+/* ---------------------------------------------------------------------------- cancellation --- */
 
 static int stubborn(void *unused)
 {
@@ -169,7 +169,7 @@ static void ignored_cancellation_is_reported_once(void)
 	CHECK(strstr(first + 1, "corail: task 'the stubborn' (") == NULL);
 }
 
-/* -------------------------------------------------------------------------------- descriptors --- */
+/* ----------------------------------------------------------------------------- descriptors --- */
 
 static int lose_one(void *unused)
 {
@@ -235,7 +235,7 @@ static void without_debugging_there_is_no_list(void)
 	CHECK_EQ(cr_debug_descriptors(STDERR_FILENO), -ESRCH);
 }
 
-/* ------------------------------------------------------------------------------------- locks --- */
+/* ----------------------------------------------------------------------------------- locks --- */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -276,7 +276,7 @@ static void a_lock_over_a_suspension_is_reported(void)
 	CHECK_SAYS(&c, "cr_mutex");
 }
 
-/* ------------------------------------------------------------------------------- a clean one --- */
+/* ----------------------------------------------------------------------------- a clean one --- */
 
 static int end_when_cancelled(void *unused)
 {
