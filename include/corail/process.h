@@ -109,7 +109,7 @@ typedef struct cr_process_options {
 #define CORAIL_ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 #endif
 
-/* ------------------------------------------------------------------------------------- life --- */
+/* ------------------------------------------------------------------------------------ life --- */
 
 /*
  * Runs a program from start to end: starts it, writes options->input to its standard input and
@@ -164,7 +164,7 @@ CORAIL_API CORAIL_SUSPENDS void cr_process_close(cr_process *process);
  */
 CORAIL_API CORAIL_SUSPENDS void cr_process_detach(cr_process *process);
 
-/* ----------------------------------------------------------------------------------- streams --- */
+/* --------------------------------------------------------------------------------- streams --- */
 
 /*
  * Our end of a pipe to the child (stdin: to write; stdout, stderr: to read). The connection is
@@ -199,7 +199,7 @@ CORAIL_API int cr_process_pty_resize(cr_conn *conn, unsigned short rows, unsigne
 CORAIL_API CORAIL_SUSPENDS int cr_process_communicate(cr_process *process, const void *input,
                                                       size_t input_size, cr_buf *out, cr_buf *err);
 
-/* ------------------------------------------------------------------------------- end, signals --- */
+/* ---------------------------------------------------------------------------- end, signals --- */
 
 /*
  * Waits for the child's end, and writes how it ended; `ret_status` may be NULL. A child that has

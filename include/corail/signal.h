@@ -25,7 +25,8 @@
  * them is closed. Programs that block signals in all other threads, as some do, may go on doing so.
  *
  * What may be lost. Standard signals that come again while an earlier one has not been taken yet
- * are one, as everywhere (signal(7)), and `count` says how many came, as far as the kernel told. Real-time signals are queued, each with its value; a receiver keeps up to 96, and more are
+ * are one, as everywhere (signal(7)), and `count` says how many came, as far as the kernel told.
+ * Real-time signals are queued, each with its value; a receiver keeps up to 96, and more are
  * dropped.
  *
  * The simulator gets no signals from the operating system; cr_signal_simulate() stands in for it.

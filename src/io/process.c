@@ -43,7 +43,7 @@ struct children {
 
 static const char children_key;
 
-/* ------------------------------------------------------------------------------------- ended --- */
+/* ----------------------------------------------------------------------------------- ended --- */
 
 /* Whether the child has ended. Never waits. */
 static bool collect(cr_process *p)
@@ -86,7 +86,7 @@ static void release(cr_process *p)
 	cr__free(p);
 }
 
-/* ---------------------------------------------------------------------------------- watching --- */
+/* -------------------------------------------------------------------------------- watching --- */
 
 static void watch_done(struct cr__op *op)
 {
@@ -195,7 +195,7 @@ int cr_process_poll(cr_process *process, cr_process_status *ret_status)
 	return process->error;
 }
 
-/* ----------------------------------------------------------------------------------- signals --- */
+/* --------------------------------------------------------------------------------- signals --- */
 
 int cr_process_signal(cr_process *process, int number)
 {
@@ -227,7 +227,7 @@ pid_t cr_process_pid(const cr_process *process)
 	return process->pid;
 }
 
-/* --------------------------------------------------------------------------------------- end --- */
+/* ------------------------------------------------------------------------------------- end --- */
 
 /* Waits for the end, unless the deadline around it comes first. Closing tells the other waiters. */
 static int wait_end(cr_process *p)
@@ -334,7 +334,7 @@ static void children_end(void *object)
 	cr__free(children);
 }
 
-/* ------------------------------------------------------------------------------------- start --- */
+/* ----------------------------------------------------------------------------------- start --- */
 
 static int children_of(struct cr__loop *loop, struct children **ret_children)
 {

@@ -126,7 +126,7 @@ int cr_process_communicate(cr_process *process, const void *input, size_t input_
 	return r;
 }
 
-/* ----------------------------------------------------------------------------------- a whole --- */
+/* --------------------------------------------------------------------------------- a whole --- */
 
 /* Makes a pipe of a stream that says nothing else. */
 static bool pipe_wanted(enum cr_stdio *stream)

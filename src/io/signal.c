@@ -17,7 +17,7 @@ struct cr__signal_waiter {
 	cr_signal_info info;
 };
 
-/* ---------------------------------------------------------------------------------- delivery --- */
+/* -------------------------------------------------------------------------------- delivery --- */
 
 static cr_signal_info *item(cr_signal *receiver, uint32_t index)
 {
@@ -86,7 +86,7 @@ int cr_signal_simulate(int number)
 				       });
 }
 
-/* ----------------------------------------------------------------------------------- waiting --- */
+/* --------------------------------------------------------------------------------- waiting --- */
 
 int cr_signal_poll(cr_signal *receiver, cr_signal_info *ret_info)
 {
@@ -132,7 +132,7 @@ int cr_signal_wait(cr_signal *receiver, cr_signal_info *ret_info)
 	return r;
 }
 
-/* -------------------------------------------------------------------------------------- life --- */
+/* ------------------------------------------------------------------------------------ life --- */
 
 /* The ones that the kernel refuses, that a thread causes itself, and that the C library uses. */
 static bool receivable(int number)

@@ -25,7 +25,7 @@ static _Atomic(struct cr__signal_hub *) hubs;
 static _Atomic unsigned handlers; /* that run now, on whatever thread */
 static _Atomic pid_t owner;       /* a child after fork(2) shares the pipes: they are not its own */
 
-/* ----------------------------------------------------------------------------------- handler --- */
+/* --------------------------------------------------------------------------------- handler --- */
 
 static void hub_write(struct cr__signal_hub *hub, const struct cr__signal_record *record)
 {
@@ -77,7 +77,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-/* ------------------------------------------------------------------------------ dispositions --- */
+/* ---------------------------------------------------------------------------- dispositions --- */
 
 static void handler_install(int number)
 {
@@ -156,7 +156,7 @@ void cr__signal_give_back(struct cr__signal_hub *hub, uint64_t set)
 	}
 }
 
-/* -------------------------------------------------------------------------------------- hubs --- */
+/* ------------------------------------------------------------------------------------ hubs --- */
 
 void cr__signal_hub_publish(struct cr__signal_hub *hub)
 {

@@ -41,7 +41,7 @@ int cr_process_stderr(cr_process *process, cr_conn **ret_conn)
 	return take(process, CR__PROCESS_ERR, ret_conn);
 }
 
-/* ---------------------------------------------------------------------------------- terminal --- */
+/* -------------------------------------------------------------------------------- terminal --- */
 
 /* A plain descriptor, but for its end: pty(7) gives EIO when nobody has the other end open. */
 struct terminal {

@@ -179,7 +179,7 @@ static int full_pipe_at_exit(int *unused)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------- closing */
+/* --------------------------------------------------------------------------------- closing --- */
 
 static int close_terminates(int *unused)
 {
@@ -301,7 +301,7 @@ static void left_open(void)
 	CHECK_EQ(test_open_fds(), fds);
 }
 
-/* ----------------------------------------------------------------------------------- detaching */
+/* ------------------------------------------------------------------------------- detaching --- */
 
 static int detached_is_reaped(int *unused)
 {
@@ -346,7 +346,7 @@ static void detached_outlives_the_loop(void)
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* ------------------------------------------------------------------------ who else reaps */
+/* -------------------------------------------------------------------------- who else reaps --- */
 
 static int stolen(int *unused)
 {

@@ -158,7 +158,7 @@ static int closed_under_a_talk(int *unused)
 	return 0;
 }
 
-/* -------------------------------------------------------------------------------------- terminal */
+/* -------------------------------------------------------------------------------- terminal --- */
 
 static const cr_process_options on_terminal = {.in = CORAIL_STDIO_PTY,
                                                .out = CORAIL_STDIO_PTY,

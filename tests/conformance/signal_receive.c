@@ -223,7 +223,7 @@ static int not_to_be_received(int *unused)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ dispositions, masks, threads */
+/* ------------------------------------------------------------ dispositions, masks, threads --- */
 
 static atomic_int caught;
 
@@ -343,7 +343,7 @@ static void several_loops(void)
 	no_handler(SIGUSR1);
 }
 
-/* --------------------------------------------------------------------------------------- SIGINT */
+/* ---------------------------------------------------------------------------------- SIGINT --- */
 
 static int interrupt_as_value(int *unused)
 {
