@@ -24,9 +24,9 @@ extern "C" {
 
 /* What becomes of ticks whose time passed before they were waited for. */
 enum cr_missed {
-	CORAIL_MISSED_SKIP, /* the last of them is given at once, late; the others are dropped */
-	CORAIL_MISSED_BURST, /* each is given, one after the other, until the grid is caught up with */
-	CORAIL_MISSED_DELAY, /* one is given at once, late, and the grid begins anew from there */
+	CORAIL_MISSED_SKIP,  /* the last is given at once, late; the others are dropped */
+	CORAIL_MISSED_BURST, /* each is given at once, until the grid is caught up with */
+	CORAIL_MISSED_DELAY, /* one is given at once, late, and the grid begins anew there */
 };
 
 /* An interval; its fields are private. */
@@ -41,7 +41,7 @@ typedef struct cr_interval {
  */
 CORAIL_API void cr_interval_start(cr_interval *interval, cr_nsec period, enum cr_missed missed);
 
-/* The same, with the first tick at a point of cr_now()'s clock: cr_now() itself gives one at once. */
+/* The same, with the first tick at a point of cr_now()'s clock; at cr_now() itself: at once. */
 CORAIL_API void cr_interval_start_at(cr_interval *interval, cr_nsec first, cr_nsec period,
                                      enum cr_missed missed);
 

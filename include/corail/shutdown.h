@@ -35,7 +35,7 @@ typedef struct cr_shutdown_options {
 	void (*stop)(void *arg); /* then called, to stop whatever else brings work; NULL */
 	cr_nsec drain;   /* how long tasks may take to finish; 0: 10 s; negative: not at all */
 	cr_nsec cleanup; /* how long they may take once cancelled; 0: 5 s */
-	/* called at the end for each task that is late; its fields are valid during the call; NULL */
+	/* called at the end for each task that is late; NULL. *info is valid during the call */
 	void (*late)(const cr_task_info *info, void *arg);
 	void *arg;          /* of stop() and late() */
 	unsigned print : 1; /* print those that are late on standard error, as cr_debug_dump() */

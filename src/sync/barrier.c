@@ -31,7 +31,7 @@ static enum cr__abort party_abort(struct cr__wait *wait)
 }
 
 /* Everybody is there. */
-static void open(struct cr__sched *s, cr_barrier *barrier)
+static void let_go(struct cr__sched *s, cr_barrier *barrier)
 {
 	struct cr__waiter *waiter;
 
@@ -59,7 +59,7 @@ int cr_barrier_wait(cr_barrier *barrier)
 		return -EPIPE;
 	own.index = (int)barrier->cr__count++;
 	if (barrier->cr__count == barrier->cr__parties) {
-		open(s, barrier);
+		let_go(s, barrier);
 		return own.index;
 	}
 	cr__waiters_push(&barrier->cr__waiters, &own.waiter);
