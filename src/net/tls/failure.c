@@ -105,11 +105,26 @@ static int verify_failed(struct cr__tls *tls)
 	return LOOKUP(verify_errors, (int)result, CORAIL_E_TLS_CERTIFICATE);
 }
 
+/* OpenSSL has no words for the alerts of newer RFCs. */
+static const char *alert_name(int alert)
+{
+	switch (alert) {
+	case SSL_AD_CERTIFICATE_REQUIRED:
+		return "certificate required";
+	case SSL_AD_MISSING_EXTENSION:
+		return "missing extension";
+	case SSL_AD_NO_APPLICATION_PROTOCOL:
+		return "no application protocol";
+	default:
+		return SSL_alert_desc_string_long(alert);
+	}
+}
+
 static int alert_came(struct cr__tls *tls, int alert)
 {
 	tls->failure.alert = alert;
 	snprintf(tls->failure.text, sizeof tls->failure.text, "the peer's alert: %s (%d)",
-	         SSL_alert_desc_string_long(alert), alert);
+	         alert_name(alert), alert);
 	return LOOKUP(alerts, alert, CORAIL_E_TLS_ALERT);
 }
 
