@@ -23,6 +23,7 @@ PRELUDE = """#include <corail/corail.h>
 #include <corail/http_server.h>
 #include <corail/sim.h>
 #include <corail/sync.h>
+#include <corail/tls.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
