@@ -71,6 +71,7 @@ typedef struct cr_pg_options {
 	cr_nsec lifetime_max;    /* one that is older is replaced when it comes back; 0: 1 hour */
 	cr_nsec check_after;     /* unused for longer than this: asked for a sign of life before
 	                                it is lent; 0: 30 seconds */
+	cr_nsec connect_max;     /* an attempt to connect is given up after so long; 0: 30 s */
 	cr_nsec cancel_grace;    /* for the server to stop what was cancelled; 0: 500 ms */
 	const char *init;        /* statements for each new connection ("set timezone ..."); NULL */
 	const char *reset;       /* statements for each that comes back ("discard all"); NULL */
@@ -116,7 +117,8 @@ CORAIL_API void cr_pg_stats_get(const cr_pg *pg, cr_pg_stats *ret_stats);
 
 /*
  * Borrows a connection: an idle one, a new one below the limit, else waits for one to come back,
- * first come first served. Give it back with cr_pg_release(), on every way out.
+ * first come first served. One that is being opened goes on to be opened when the caller is
+ * cancelled, for the next one: short deadlines do not keep a pool from filling. Give it back with cr_pg_release(), on every way out.
  * Returns 0; -CORAIL_E_SQL_LOGIN; -CORAIL_E_SQL_LIMIT when the server takes no more;
  * -CORAIL_E_SQL_CONNECTION, -ECONNREFUSED, the errors of cr_dns_lookup(); -ESHUTDOWN when the pool
  * is closed meanwhile; -ENOMEM; -ECANCELED. `ret_error` may be NULL: what the server or libpq said.

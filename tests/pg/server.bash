@@ -35,10 +35,16 @@ stop()
 start()
 {
 	PG_PORT=$((10000 + RANDOM % 20000))
-	options="-p $PG_PORT -k $scratch -c listen_addresses=127.0.0.1 -c fsync=off"
-	options="$options -c max_connections=40 -c superuser_reserved_connections=3"
-	(cd / && $as_user "$binaries/pg_ctl" -D "$scratch/data" -l "$scratch/log" -w -t 60 \
-		-o "$options" start) >"$scratch/start" 2>&1
+	cat >"$scratch/data/postgresql.auto.conf" <<-END
+		port = $PG_PORT
+		unix_socket_directories = '$scratch'
+		listen_addresses = '127.0.0.1'
+		fsync = off
+		max_connections = 40
+		superuser_reserved_connections = 3
+	END
+	PG_CTL="cd / && $as_user $binaries/pg_ctl -D $scratch/data -l $scratch/log -w -t 60"
+	bash -c "$PG_CTL start" >"$scratch/start" 2>&1
 }
 
 if ! (cd / && $as_user "$binaries/initdb" -D "$scratch/data" -U corail -A trust -E UTF8 --no-locale \
@@ -51,7 +57,7 @@ for attempt in 1 2 3 4 5; do
 	[ "$attempt" != 5 ] || { cat "$scratch/start" "$scratch/log"; exit 1; }
 done
 
-export PG_PORT PG_SOCKETS=$scratch PG_CTL="cd / && $as_user $binaries/pg_ctl -D $scratch/data -w -t 60"
+export PG_PORT PG_CTL PG_SOCKETS=$scratch
 export PGHOST=$scratch PGPORT=$PG_PORT PGUSER=corail PGDATABASE=postgres
 "$@"
 status=$?

@@ -102,7 +102,7 @@ static int many_rows(cr_pg *db)
 	return 0;
 }
 
-/* Two thousand times the same text: parsed once. */
+/* Texts that are met again are prepared, and no more of them are kept than allowed. */
 static int prepared(cr_pg *db)
 {
 	cr_pg_conn *conn;
@@ -126,6 +126,7 @@ static int prepared(cr_pg *db)
 		}
 	cr_pg_release(conn);
 	CHECK_LE(pg_number(db, "select count(*) from pg_prepared_statements"), 4);
+	CHECK_GE(pg_number(db, "select count(*) from pg_prepared_statements"), 1);
 	return 0;
 }
 
@@ -444,11 +445,12 @@ static int transactions(cr_pg *db)
 int main(void)
 {
 	static const cr_pg_options small = {.result_size_max = 200000};
+	static const cr_pg_options few = {.statement_count_max = 4};
 
 	RUN_PG(values_both_ways);
 	RUN_PG(parameters);
 	RUN_PG(many_rows);
-	RUN_PG(prepared);
+	RUN_PG_WITH(prepared, &few);
 	RUN_PG(outdated);
 	RUN_PG(errors);
 	RUN_PG_WITH(too_large, &small);

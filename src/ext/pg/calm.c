@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 int cr__pg_enter(cr_pg_conn *conn, enum mode mode)
 {
@@ -36,6 +37,9 @@ struct request {
 };
 
 enum { WAITING, BEGUN, SENT, LEFT };
+
+/* How long the end of a statement is waited for before it is told again to end. */
+#define AGAIN cr_millis(50)
 
 static void request_free(struct request *request)
 {
@@ -75,8 +79,16 @@ static int request_cancel(cr_pg_conn *conn)
 	return r;
 }
 
+/* Whether a result says that a cancel request was obeyed: query_canceled. */
+static bool obeyed(const PGresult *result)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+	return sqlstate && strcmp(sqlstate, "57014") == 0;
+}
+
 /* Reads and drops what is left of the answer. */
-static int drain(cr_pg_conn *conn)
+static int drain(cr_pg_conn *conn, bool *ret_obeyed)
 {
 	bool pipelined = PQpipelineStatus(conn->link) != PQ_PIPELINE_OFF;
 	PGresult *result;
@@ -89,6 +101,7 @@ static int drain(cr_pg_conn *conn)
 		if (r < 0)
 			return r;
 		status = PQresultStatus(result);
+		*ret_obeyed |= obeyed(result);
 		PQclear(result);
 		if (!result && !pipelined)
 			return 0;
@@ -111,18 +124,55 @@ static int drain(cr_pg_conn *conn)
 	}
 }
 
+/*
+ * A cancel request that came too late for its statement may still be on its way, and would hit the
+ * next one: the server has sent itself a signal when the request returns, but not yet looked at it.
+ * It looks before it reads the command after this empty one (PostgreSQL, tcop/postgres.c), and
+ * forgets a request that finds it idle.
+ */
+static int absorb(cr_pg_conn *conn)
+{
+	bool unused;
+	int r = PQsendQuery(conn->link, "") ? cr__pg_flush(conn) : -CORAIL_E_SQL_CONNECTION;
+
+	return r < 0 ? r : drain(conn, &unused);
+}
+
+/*
+ * A request that overtakes its statement finds the server idle, and is forgotten: so it is sent
+ * again until the statement has ended.
+ */
+static int stop(cr_pg_conn *conn)
+{
+	bool stopped = false;
+	int sent = 0, r;
+
+	do {
+		r = request_cancel(conn);
+		sent++;
+		if (r == 0)
+			r = cr_timeout(AGAIN, drain(conn, &stopped));
+	} while (r == -ETIMEDOUT);
+	return r == 0 && (!stopped || sent > 1) ? absorb(conn) : r;
+}
+
 static int calm(cr_pg_conn *conn)
 {
-	bool working = PQtransactionStatus(conn->link) == PQTRANS_ACTIVE;
-	int r = 0;
+	bool working = PQtransactionStatus(conn->link) == PQTRANS_ACTIVE, unused;
+	int r;
 
 	if (PQpipelineStatus(conn->link) != PQ_PIPELINE_OFF && !PQpipelineSync(conn->link))
 		return -CORAIL_E_SQL_CONNECTION;
-	if (working)
-		r = request_cancel(conn);
-	if (r == 0)
-		r = cr__pg_flush(conn);
-	return r < 0 ? r : drain(conn);
+	/* A copy into the server is given up by saying so; it was ended already if this fails. */
+	if (conn->mode == COPY_IN)
+		PQputCopyEnd(conn->link, "given up");
+	r = cr__pg_flush(conn);
+	if (r < 0)
+		return r;
+	if (!working)
+		return drain(conn, &unused);
+	r = conn->mode == COPY_IN ? cr_timeout(AGAIN, drain(conn, &unused)) : -ETIMEDOUT;
+	return r == -ETIMEDOUT ? stop(conn) : r;
 }
 
 int cr__pg_calm(cr_pg_conn *conn)

@@ -79,8 +79,9 @@ struct cr_pg {
 	struct waiter *first, *last;
 	size_t waiting;
 	size_t lent;
+	struct opener *openers; /* connections that are being opened */
 	bool closed;
-	cr_event returned; /* while closing: nothing is lent any more */
+	cr_event settled; /* while closing: nothing is lent or being opened any more */
 	bool tended;       /* a task closes what was idle for too long */
 	cr_task tender;
 	uint64_t opened, discarded, cancelled;

@@ -188,8 +188,6 @@ static int reason(const PGconn *link)
 		const char *words;
 		int error;
 	} reasons[] = {
-		{"Connection refused", -ECONNREFUSED},
-		{"No such file or directory", -ENOENT},
 		{"too many clients", -CORAIL_E_SQL_LIMIT},
 		{"too many connections", -CORAIL_E_SQL_LIMIT},
 		{"remaining connection slots", -CORAIL_E_SQL_LIMIT},
@@ -200,47 +198,76 @@ static int reason(const PGconn *link)
 		{"database \"", -CORAIL_E_SQL_SYNTAX},
 		{"certificate", -CORAIL_E_TLS_CERTIFICATE},
 	};
+	static const int numbers[] = {ECONNREFUSED, ENOENT, EAGAIN, EHOSTUNREACH, ENETUNREACH};
 	const char *message = PQerrorMessage(link);
 
 	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
 		if (strstr(message, reasons[i].words))
 			return reasons[i].error;
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		if (strstr(message, strerror(numbers[i])))
+			return -numbers[i];
 	return -CORAIL_E_SQL_CONNECTION;
 }
 
+static int try(const cr_pg *pg, const struct targets *targets, PGconn **ret_link,
+               cr_sql_error *error)
+{
+	PGconn *link = start(pg, targets);
+	int r = !link ? -ENOMEM : PQstatus(link) == CONNECTION_BAD ? reason(link) : dial(link);
+
+	if (r == -CORAIL_E_SQL_CONNECTION)
+		r = reason(link);
+	if (r == 0) {
+		*ret_link = link;
+		return 0;
+	}
+	cr__pg_error_set(error, r, link ? PQerrorMessage(link) : NULL);
+	PQfinish(link);
+	return r;
+}
+
+/*
+ * A Unix socket whose backlog is full gives EAGAIN to who does not block (connect(2)), and nothing
+ * tells when there is room: so it is tried again, until the caller's deadline.
+ */
 static int connect_link(cr_pg *pg, PGconn **ret_link, cr_sql_error *error)
 {
+	const cr_nsec pause_max = cr_millis(100);
 	struct targets targets = {0};
 	char *message = NULL;
 	PQconninfoOption *own = PQconninfoParse(pg->target, &message);
-	PGconn *link = NULL;
+	cr_nsec pause = cr_millis(1);
 	int r = own ? resolve_target(&targets, own, error) : -EINVAL;
 
-	if (own && r == 0) {
-		link = start(pg, &targets);
-		r = !link ? -ENOMEM : PQstatus(link) == CONNECTION_BAD ? reason(link) : dial(link);
-		if (r == -CORAIL_E_SQL_CONNECTION)
-			r = reason(link);
-		if (r < 0)
-			cr__pg_error_set(error, r, link ? PQerrorMessage(link) : NULL);
-	}
-	if (link && r < 0) {
-		PQfinish(link);
-		link = NULL;
+	if (r == 0)
+		r = try(pg, &targets, ret_link, error);
+	while (r == -EAGAIN) {
+		r = cr_sleep(pause);
+		pause = 2 * pause < pause_max ? 2 * pause : pause_max;
+		if (r == 0)
+			r = try(pg, &targets, ret_link, error);
 	}
 	PQconninfoFree(own);
 	PQfreemem(message);
 	targets_free(&targets);
-	*ret_link = link;
 	return r;
 }
 
-static void on_notice(void *arg, const char *text)
+/*
+ * A server that ends a connection which asks for nothing says so as if it were a notice: class 57P
+ * (PostgreSQL manual, 55.2.9).
+ */
+static void on_notice(void *arg, const PGresult *result)
 {
-	const cr_pg_options *options = &((cr_pg_conn *)arg)->pg->options;
+	cr_pg_conn *conn = arg;
+	const cr_pg_options *options = &conn->pg->options;
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
+	if (sqlstate && strncmp(sqlstate, "57P", 3) == 0)
+		conn->broken = true;
 	if (options->notice)
-		options->notice(options->notice_arg, text);
+		options->notice(options->notice_arg, PQresultErrorMessage(result));
 }
 
 int cr__pg_connect(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *error)
@@ -255,7 +282,7 @@ int cr__pg_connect(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *error)
 	conn->pg = pg;
 	conn->opened = cr_now();
 	conn->statements.count_max = pg->options.no_prepare ? 0 : pg->options.statement_count_max;
-	PQsetNoticeProcessor(conn->link, on_notice, conn);
+	PQsetNoticeReceiver(conn->link, on_notice, conn);
 	pg->opened++;
 	r = PQsetnonblocking(conn->link, 1) < 0 ? -ENOMEM : 0;
 	if (r == 0 && pg->init)

@@ -61,20 +61,12 @@ static void copy_field(char *to, size_t size, const PGresult *result, int field)
 	copy_line(to, size, PQresultErrorField(result, field));
 }
 
-int cr__pg_fail(cr_pg_conn *conn, const PGresult *result)
+/* The server's own words. */
+static int fail_of(cr_pg_conn *conn, const PGresult *result, const char *sqlstate)
 {
 	cr_sql_error *error = &conn->error;
-	const char *sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
 	const char *position;
 
-	if (!sqlstate) {
-		bool lost = PQstatus(conn->link) != CONNECTION_OK;
-
-		conn->broken |= lost;
-		return cr__pg_fail_with(conn,
-		                        lost ? -CORAIL_E_SQL_CONNECTION : -CORAIL_E_SQL_STATEMENT,
-		                        PQerrorMessage(conn->link));
-	}
 	cr__pg_error_set(error, error_of(sqlstate),
 	                 PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
 	if (error->error == -CORAIL_E_SQL_CONNECTION)
@@ -88,6 +80,36 @@ int cr__pg_fail(cr_pg_conn *conn, const PGresult *result)
 	position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
 	error->position = position ? atoi(position) : 0;
 	return error->error;
+}
+
+/*
+ * libpq has found the connection lost. What the server said before it went may have been read
+ * already; the socket is closed, so that asking for it does not block.
+ */
+static int fail_lost(cr_pg_conn *conn)
+{
+	PGresult *last = PQgetResult(conn->link);
+	const char *sqlstate = last ? PQresultErrorField(last, PG_DIAG_SQLSTATE) : NULL;
+
+	conn->broken = true;
+	if (sqlstate)
+		fail_of(conn, last, sqlstate);
+	else
+		cr__pg_fail_with(conn, -CORAIL_E_SQL_CONNECTION, PQerrorMessage(conn->link));
+	PQclear(last);
+	conn->error.error = -CORAIL_E_SQL_CONNECTION;
+	return -CORAIL_E_SQL_CONNECTION;
+}
+
+int cr__pg_fail(cr_pg_conn *conn, const PGresult *result)
+{
+	const char *sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+
+	if (sqlstate)
+		return fail_of(conn, result, sqlstate);
+	if (PQstatus(conn->link) != CONNECTION_OK)
+		return fail_lost(conn);
+	return cr__pg_fail_with(conn, -CORAIL_E_SQL_STATEMENT, PQerrorMessage(conn->link));
 }
 
 const cr_sql_error *cr_pg_conn_error(const cr_pg_conn *conn)

@@ -36,6 +36,7 @@ static void set_defaults(cr_pg_options *options)
 	set_default_time(&options->idle_max, cr_seconds(600));
 	set_default_time(&options->lifetime_max, cr_seconds(3600));
 	set_default_time(&options->check_after, cr_seconds(30));
+	set_default_time(&options->connect_max, cr_seconds(30));
 	set_default_time(&options->cancel_grace, cr_millis(500));
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The pool: idle connections last in first out, so that those beyond the need grow old and are
- * closed; waiters first in first out. A waiter is handed a connection, or the permission to open
- * one, which it then owns: nobody can overtake it.
+ * closed; waiters first in first out. A connection that is missing is opened by a task of its own,
+ * for whoever waits first when it stands: so a caller that gives up early does not take away what
+ * the next one could use.
  */
 
 #include "client.h"
@@ -12,8 +13,15 @@
 struct waiter {
 	cr_event event;
 	struct waiter *next, *prev;
-	cr_pg_conn *conn; /* handed over; NULL: open one */
-	bool granted;
+	cr_pg_conn *conn; /* what it was given */
+	int error;        /* ... or why not */
+	cr_sql_error *ret_error;
+};
+
+struct opener {
+	struct opener *next, *prev;
+	cr_pg *pg;
+	cr_task task;
 };
 
 static void waiter_unlink(cr_pg *pg, struct waiter *waiter)
@@ -23,8 +31,8 @@ static void waiter_unlink(cr_pg *pg, struct waiter *waiter)
 	pg->waiting--;
 }
 
-/* Gives a connection, or the permission to open one (NULL), to the first who waits. */
-static bool hand_over(cr_pg *pg, cr_pg_conn *conn)
+/* Gives the first who waits a connection, or an error. Whether somebody waited. */
+static bool hand_over(cr_pg *pg, cr_pg_conn *conn, int error)
 {
 	struct waiter *waiter = pg->first;
 
@@ -32,26 +40,28 @@ static bool hand_over(cr_pg *pg, cr_pg_conn *conn)
 		return false;
 	waiter_unlink(pg, waiter);
 	waiter->conn = conn;
-	waiter->granted = true;
+	waiter->error = error;
 	cr_event_set(&waiter->event);
 	return true;
 }
 
-/* A connection is gone, or was not made: another may take its place. */
-static void place_free(cr_pg *pg)
+static void settle(cr_pg *pg)
 {
-	if (!pg->closed && hand_over(pg, NULL))
-		return;
-	pg->count--;
+	if (pg->closed && pg->lent == 0 && !pg->openers)
+		cr_event_set(&pg->settled);
 }
 
+static void open_missing(cr_pg *pg);
+
+/* Closes one. Whoever waits for a place opens another. */
 static void discard(cr_pg_conn *conn)
 {
 	cr_pg *pg = conn->pg;
 
 	pg->discarded += conn->broken;
 	cr__pg_disconnect(conn);
-	place_free(pg);
+	pg->count--;
+	open_missing(pg);
 }
 
 static bool too_old(const cr_pg_conn *conn, cr_nsec now)
@@ -110,15 +120,99 @@ static void rest(cr_pg_conn *conn)
 	pg->tended = cr_task_error(pg->tender) == 0;
 }
 
+/* Lends a connection to the first who waits, or keeps it. */
+static void offer(cr_pg_conn *conn)
+{
+	cr_pg *pg = conn->pg;
+
+	if (pg->closed || too_old(conn, cr_now()))
+		discard(conn);
+	else if (!hand_over(pg, conn, 0)) {
+		if (pg->idle_count < pg->options.conn_count_idle_max)
+			rest(conn);
+		else
+			discard(conn);
+	}
+}
+
+static int open_one(struct opener **handle)
+{
+	struct opener *opener = *handle;
+	cr_pg *pg = opener->pg;
+	cr_sql_error error = {0};
+	cr_pg_conn *conn;
+	int r = cr_timeout(pg->options.connect_max, cr__pg_connect(pg, &conn, &error));
+
+	/* Nobody's own deadline has passed. */
+	if (r == -ETIMEDOUT)
+		r = -CORAIL_E_SQL_CONNECTION;
+	*(opener->prev ? &opener->prev->next : &pg->openers) = opener->next;
+	if (opener->next)
+		opener->next->prev = opener->prev;
+	free(opener);
+	if (r == 0) {
+		offer(conn);
+	} else {
+		pg->count--;
+		if (pg->first && pg->first->ret_error)
+			*pg->first->ret_error = error;
+		hand_over(pg, NULL, r == -ECANCELED ? -ESHUTDOWN : r);
+		open_missing(pg);
+	}
+	settle(pg);
+	return 0;
+}
+
+static int opener_new(cr_pg *pg)
+{
+	struct opener *opener = calloc(1, sizeof *opener);
+	int r;
+
+	if (!opener)
+		return -ENOMEM;
+	*opener = (struct opener){.next = pg->openers, .pg = pg};
+	opener->task = cr_spawn_copy(cr_scope_program(), open_one, &opener);
+	r = cr_task_error(opener->task);
+	if (r < 0) {
+		free(opener);
+		return r;
+	}
+	if (pg->openers)
+		pg->openers->prev = opener;
+	pg->openers = opener;
+	pg->count++;
+	return 0;
+}
+
+/* As many connections are being opened as tasks wait, within the limit. */
+static void open_missing(cr_pg *pg)
+{
+	size_t opening = 0;
+
+	for (const struct opener *opener = pg->openers; opener; opener = opener->next)
+		opening++;
+	while (!pg->closed && opening < pg->waiting && pg->count < pg->options.conn_count_max) {
+		int r = opener_new(pg);
+
+		if (r < 0) {
+			hand_over(pg, NULL, r);
+			return;
+		}
+		opening++;
+	}
+}
+
 /* Whether the server still answers. Cheap for one that was used a moment ago. */
 static bool healthy(cr_pg_conn *conn)
 {
 	cr_nsec idle = cr_now() - conn->idle_since;
 	int r = 0;
 
-	if (!PQconsumeInput(conn->link) || PQstatus(conn->link) != CONNECTION_OK)
+	/* PQisBusy() takes apart what came: a farewell of the server, perhaps. */
+	if (!PQconsumeInput(conn->link) || PQisBusy(conn->link) ||
+	    PQstatus(conn->link) != CONNECTION_OK)
 		conn->broken = true;
-	else if (idle >= conn->pg->options.check_after)
+	else if (!conn->broken && idle >= conn->pg->options.check_after)
 		r = cr_pg_conn_script(conn, "");
 	conn->broken |= r < 0;
 	return !conn->broken;
@@ -141,48 +235,37 @@ static cr_pg_conn *take_idle(cr_pg *pg)
 	return NULL;
 }
 
-static int wait_turn(cr_pg *pg, cr_pg_conn **ret_conn)
+static int wait_turn(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *error)
 {
-	struct waiter waiter = {.prev = pg->last};
+	struct waiter waiter = {.prev = pg->last, .ret_error = error};
 	int r;
 
 	*(pg->last ? &pg->last->next : &pg->first) = &waiter;
 	pg->last = &waiter;
 	pg->waiting++;
+	open_missing(pg);
 	r = cr_event_wait(&waiter.event);
 	if (!cr_event_is_set(&waiter.event)) {
 		waiter_unlink(pg, &waiter);
 		return r;
 	}
-	if (!waiter.granted)
-		return -ESHUTDOWN;
+	if (waiter.error < 0)
+		return waiter.error;
 	*ret_conn = waiter.conn;
 	return 0;
 }
 
 static int acquire(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *error)
 {
-	cr_pg_conn *conn = NULL;
-	int r = 0;
+	cr_pg_conn *conn;
 
 	if (pg->closed)
 		return -ESHUTDOWN;
-	if (!pg->first)
-		conn = take_idle(pg);
-	if (!conn) {
-		if (!pg->first && pg->count < pg->options.conn_count_max)
-			pg->count++;
-		else
-			r = wait_turn(pg, &conn);
-		if (r == 0 && !conn) {
-			r = cr__pg_connect(pg, &conn, error);
-			if (r < 0)
-				place_free(pg);
-		}
-	}
-	if (r == 0)
-		*ret_conn = conn;
-	return r;
+	conn = pg->first ? NULL : take_idle(pg);
+	if (!conn)
+		return wait_turn(pg, ret_conn, error);
+	*ret_conn = conn;
+	return 0;
 }
 
 int cr_pg_acquire(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *ret_error)
@@ -196,8 +279,7 @@ int cr_pg_acquire(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *ret_error)
 	if (r == 0)
 		return 0;
 	pg->lent--;
-	if (pg->closed && pg->lent == 0)
-		cr_event_set(&pg->returned);
+	settle(pg);
 	if (error.error != r)
 		cr__pg_error_set(&error, r, NULL);
 	if (ret_error)
@@ -245,27 +327,18 @@ void cr_pg_release(cr_pg_conn *conn)
 	if (!conn->broken && cr_shield(grace, cr_timeout(grace, restore(conn))) < 0)
 		conn->broken = true;
 	pg->lent--;
-	if (conn->broken || pg->closed || too_old(conn, cr_now()))
+	if (conn->broken)
 		discard(conn);
-	else if (!hand_over(pg, conn)) {
-		if (pg->idle_count < pg->options.conn_count_idle_max)
-			rest(conn);
-		else
-			discard(conn);
-	}
-	if (pg->closed && pg->lent == 0)
-		cr_event_set(&pg->returned);
+	else
+		offer(conn);
+	settle(pg);
 }
 
 void cr__pg_pool_close(cr_pg *pg)
 {
 	pg->closed = true;
-	while (pg->first) {
-		struct waiter *waiter = pg->first;
-
-		waiter_unlink(pg, waiter);
-		cr_event_set(&waiter->event);
-	}
+	while (hand_over(pg, NULL, -ESHUTDOWN))
+		continue;
 	while (pg->idle) {
 		cr_pg_conn *conn = pg->idle;
 
@@ -273,10 +346,12 @@ void cr__pg_pool_close(cr_pg *pg)
 		pg->idle_count--;
 		discard(conn);
 	}
+	for (struct opener *opener = pg->openers; opener; opener = opener->next)
+		cr_task_cancel(opener->task);
 	if (pg->tended) {
 		cr_task_cancel(pg->tender);
 		cr_shield(CORAIL_NEVER, cr_await(pg->tender));
 	}
-	if (pg->lent > 0)
-		cr_shield(CORAIL_NEVER, cr_event_wait(&pg->returned));
+	if (pg->lent > 0 || pg->openers)
+		cr_shield(CORAIL_NEVER, cr_event_wait(&pg->settled));
 }

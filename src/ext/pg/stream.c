@@ -75,8 +75,6 @@ int cr_pg_conn_stream_end(cr_pg_conn *conn)
 	if (conn->mode == CALM)
 		return conn->broken ? -CORAIL_E_SQL_CONNECTION : 0;
 	conn->busy = true;
-	if (conn->mode == COPY_IN && PQputCopyEnd(conn->link, "given up") < 0)
-		conn->broken = true;
 	cr__pg_calm(conn);
 	conn->busy = false;
 	return conn->broken ? -CORAIL_E_SQL_CONNECTION : 0;

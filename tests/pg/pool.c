@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: MIT */
+/* ctest: timeout=180 needs=pg */
+/* The pool under cancellation, deadlines, restarts of the server, limits and slow networks. */
+#include "fixture.h"
+
+#include <corail/exec.h>
+
+static int count_queries(cr_pg *db, const char *like)
+{
+	cr_pg_rows *rows;
+	int count;
+
+	CHECK_EQ(cr_pg_query(
+			 db,
+			 "select count(*) from pg_stat_activity where state = 'active' and query "
+			 "like $1 and pid <> pg_backend_pid()",
+			 CORAIL_SQL(cr_sql_text(like)), &rows),
+	         0);
+	count = (int)cr_pg_rows_int(rows, 0, 0);
+	cr_pg_rows_free(rows);
+	return count;
+}
+
+/* What was cancelled stops on the server too, and its connection stays. */
+static int a_cancelled_query_stops(cr_pg *db)
+{
+	cr_pg_stats stats;
+	cr_pg_conn *conn;
+	int pid;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	pid = cr_pg_conn_backend_pid(conn);
+	CHECK_EQ(cr_timeout(cr_millis(50),
+	                    cr_pg_conn_query(conn, "select pg_sleep(300)", NULL, 0, NULL)),
+	         -ETIMEDOUT);
+	CHECK_EQ(count_queries(db, "%pg_sleep(300)%"), 0);
+	CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), 0);
+	CHECK_EQ(cr_pg_conn_backend_pid(conn), pid);
+	cr_pg_release(conn);
+	CHECK_EQ(cr_timeout(cr_millis(50), cr_pg_query(db, "select pg_sleep(300)", NULL, 0, NULL)),
+	         -ETIMEDOUT);
+	CHECK_EQ(count_queries(db, "%pg_sleep(300)%"), 0);
+	cr_pg_stats_get(db, &stats);
+	CHECK_EQ(stats.cancelled, 2);
+	CHECK_EQ(stats.discarded, 0);
+	CHECK_EQ(stats.conn_count, stats.conn_count_idle);
+	return 0;
+}
+
+struct asker {
+	cr_pg *db;
+	unsigned seed;
+	int rounds, answers;
+};
+
+/* Each answer is the asker's own, however many were given up before. */
+static int ask(struct asker *a)
+{
+	for (int i = 0; i < a->rounds; i++) {
+		int64_t secret = (int64_t)rand_r(&a->seed) << 20 | i;
+		cr_nsec patience = cr_micros(rand_r(&a->seed) % 40000);
+		cr_pg_rows *rows = NULL;
+		int r = cr_timeout(
+			patience,
+			cr_pg_query(a->db, "select $1::int8, pg_sleep($2)",
+		                    CORAIL_SQL(cr_sql_int(secret),
+		                               cr_sql_real((rand_r(&a->seed) % 4) * 0.001)),
+		                    &rows));
+
+		if (r != -ETIMEDOUT)
+			CHECK_EQ(r, 0);
+		if (r < 0)
+			continue;
+		CHECK_EQ(cr_pg_rows_int(rows, 0, 0), secret);
+		cr_pg_rows_free(rows);
+		a->answers++;
+	}
+	return 0;
+}
+
+static int random_cancellation(cr_pg *db)
+{
+	enum { ASKERS = 50 };
+	struct asker askers[ASKERS];
+	cr_pg_conn *conns[5];
+	cr_pg_stats stats;
+	int answers = 0;
+
+	for (int i = 0; i < ASKERS; i++)
+		askers[i] = (struct asker){db, (unsigned)i + 1, 20, 0};
+	CHECK_EQ(cr_gather(ask, askers, ASKERS), 0);
+	for (int i = 0; i < ASKERS; i++)
+		answers += askers[i].answers;
+	printf("  (%d of %d in time)\n", answers, ASKERS * 20);
+	for (int i = 0; i < 5; i++) {
+		CHECK_EQ(cr_pg_acquire(db, &conns[i], NULL), 0);
+		CHECK_EQ(cr_pg_conn_query(conns[i], "select 1", NULL, 0, NULL), 0);
+	}
+	for (int i = 0; i < 5; i++)
+		cr_pg_release(conns[i]);
+	cr_pg_stats_get(db, &stats);
+	CHECK_LE(stats.conn_count, 5);
+	CHECK_EQ(stats.conn_count, stats.conn_count_idle);
+	CHECK_EQ(stats.waiting, 0);
+	return 0;
+}
+
+static int sleep_on(cr_pg_conn **conn)
+{
+	return cr_pg_conn_query(*conn, "select pg_sleep(300)", NULL, 0, NULL);
+}
+
+static int one_task_at_a_time(cr_pg *db)
+{
+	cr_pg_conn *conn;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	{
+		CORAIL_SCOPE(scope);
+		cr_spawn(&scope, sleep_on, &conn);
+		CHECK_EQ(cr_yield(), 0);
+		CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), -EBUSY);
+		CHECK_EQ(cr_pg_conn_stream_end(conn), -EBUSY);
+	}
+	CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), 0);
+	cr_pg_release(conn);
+	return 0;
+}
+
+static int pay(cr_pg_conn *conn)
+{
+	CORAIL_PG_TRANSACTION(tx);
+	int r = cr_pg_tx_begin(&tx, conn, NULL);
+
+	if (r == 0)
+		r = cr_pg_conn_script(conn, "insert into paid values (1)");
+	if (r == 0)
+		r = cr_pg_conn_query(conn, "select pg_sleep(300)", NULL, 0, NULL);
+	return r < 0 ? r : cr_pg_tx_commit(&tx);
+}
+
+static int a_deadline_rolls_back(cr_pg *db)
+{
+	cr_pg_conn *conn;
+
+	CHECK_EQ(cr_pg_query(db, "create table paid(a int)", NULL, 0, NULL), 0);
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_EQ(cr_timeout(cr_millis(100), pay(conn)), -ETIMEDOUT);
+	CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), 0);
+	/* Left open by whoever had it: rolled back when it comes back. */
+	CHECK_EQ(cr_pg_conn_script(conn, "begin; insert into paid values (2)"), 0);
+	cr_pg_release(conn);
+	CHECK_EQ(pg_number(db, "select count(*) from paid"), 0);
+	CHECK_EQ(cr_pg_query(db, "drop table paid", NULL, 0, NULL), 0);
+	return 0;
+}
+
+/* All that can be cancelled in a connection, at about any moment; the pool is whole after it. */
+static int busy_life(cr_pg *db)
+{
+	static char large[300000];
+	const cr_pg_rows *row;
+	const char *piece;
+	cr_pg_conn *conn;
+	int r;
+
+	r = cr_pg_acquire(db, &conn, NULL);
+	if (r < 0)
+		return r;
+	r = cr_pg_conn_stream(conn, "select n from generate_series(1, 3000) n", NULL, 0);
+	while (r == 0 && (r = cr_pg_conn_next(conn, &row)) == 1)
+		r = 0;
+	if (r == 0)
+		r = cr_pg_conn_script(conn, "create temp table if not exists c(a text)");
+	memset(large, 'x', sizeof large);
+	if (r == 0)
+		r = cr_pg_conn_copy_in(conn, "copy c from stdin");
+	for (int i = 0; r == 0 && i < 10; i++)
+		r = cr_pg_conn_copy_write(conn, large, sizeof large);
+	if (r == 0)
+		r = cr_pg_conn_copy_end(conn, NULL, NULL);
+	if (r == 0)
+		r = cr_pg_conn_copy_out(conn, "copy c to stdout");
+	while (r == 0 && (r = (int)cr_pg_conn_copy_read(conn, &piece)) > 0)
+		r = 0;
+	if (r == 0) {
+		cr_pg_call calls[50];
+
+		for (int i = 0; i < 50; i++)
+			calls[i] = (cr_pg_call){"select pg_sleep(0.0001)", NULL, 0, 0, NULL};
+		r = cr_pg_conn_pipeline(conn, calls, 50);
+		for (int i = 0; i < 50; i++)
+			cr_pg_rows_free(calls[i].rows);
+	}
+	cr_pg_release(conn);
+	return r;
+}
+
+static int cancelled_anywhere(cr_pg *db)
+{
+	int done = 0;
+
+	for (int i = 0; i < 40; i++) {
+		int r = cr_timeout(cr_micros(2500 * i), busy_life(db));
+
+		CHECK(r == 0 || r == -ETIMEDOUT);
+		done += r == 0;
+		CHECK_EQ(pg_number(db, "select 42"), 42);
+	}
+	printf("  (%d of 40 in time)\n", done);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------ the server --- */
+
+struct control {
+	const char *verb;
+};
+
+static int control(struct control *c)
+{
+	char command[512];
+
+	snprintf(command, sizeof command, "%s %s >/dev/null 2>&1", getenv("PG_CTL"), c->verb);
+	return system(command) == 0 ? 0 : -EIO;
+}
+
+struct worker {
+	cr_pg *db;
+	const int *stop;
+	int answers, failures;
+};
+
+static int keep_asking(struct worker *w)
+{
+	while (!*w->stop) {
+		int r = cr_pg_query(w->db, "select pg_sleep(0.001)", NULL, 0, NULL);
+
+		if (r == 0) {
+			w->answers++;
+			continue;
+		}
+		CHECK(r == -CORAIL_E_SQL_CONNECTION || r == -ECONNREFUSED || r == -ENOENT);
+		w->failures++;
+		CHECK_EQ(cr_sleep(cr_millis(5)), 0);
+	}
+	return 0;
+}
+
+/* Killed and started again under load: errors of those in flight, and then all is well. */
+static int restarted(cr_pg *db)
+{
+	struct control stop = {"stop -m immediate"}, start = {"start"};
+	struct worker workers[8];
+	cr_pg_conn *conn;
+	int over = 0, failures = 0;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	{
+		CORAIL_SCOPE(scope);
+		for (int i = 0; i < 8; i++) {
+			workers[i] = (struct worker){db, &over, 0, 0};
+			cr_spawn(&scope, keep_asking, &workers[i]);
+		}
+		CHECK_EQ(cr_sleep(cr_millis(20)), 0);
+		CHECK_EQ(cr_offload(control, &stop), 0);
+		CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL),
+		         -CORAIL_E_SQL_CONNECTION);
+		CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL),
+		         -CORAIL_E_SQL_CONNECTION);
+		cr_pg_release(conn);
+		CHECK_EQ(cr_offload(control, &start), 0);
+		for (int i = 0; i < 8; i++) {
+			int before = workers[i].answers;
+
+			while (workers[i].answers == before)
+				CHECK_EQ(cr_sleep(cr_millis(1)), 0);
+			failures += workers[i].failures;
+		}
+		over = 1;
+		CHECK_EQ(cr_scope_wait(&scope), 0);
+	}
+	CHECK_GT(failures, 0);
+	/* Idle ones that the server has closed are found out before they are lent. */
+	CHECK_EQ(cr_offload(control, (&(struct control){"restart -m fast"})), 0);
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(pg_number(db, "select 42"), 42);
+	return 0;
+}
+
+static int terminated(cr_pg *db)
+{
+	cr_pg_conn *conn;
+	cr_pg_stats stats;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_EQ(cr_pg_query(db, "select pg_terminate_backend($1::int)",
+	                     CORAIL_SQL(cr_sql_int(cr_pg_conn_backend_pid(conn))), NULL),
+	         0);
+	CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), -CORAIL_E_SQL_CONNECTION);
+	CHECK(strstr(cr_pg_conn_error(conn)->message, "terminating connection") != NULL);
+	cr_pg_release(conn);
+	cr_pg_stats_get(db, &stats);
+	CHECK_EQ(stats.discarded, 1);
+	CHECK_EQ(stats.opened, 2);
+	CHECK_EQ(stats.conn_count, 1);
+	return 0;
+}
+
+static int hold(struct asker *a)
+{
+	cr_pg_conn *conn;
+	cr_sql_error error;
+	int r = cr_pg_acquire(a->db, &conn, &error);
+
+	if (r < 0) {
+		CHECK_EQ(r, -CORAIL_E_SQL_LIMIT);
+		CHECK_EQ(error.error, r);
+		CHECK(strstr(error.message, "connection") || strstr(error.message, "clients"));
+		return r;
+	}
+	a->answers = 1;
+	r = cr_pg_conn_query(conn, "select pg_sleep(0.3)", NULL, 0, NULL);
+	cr_pg_release(conn);
+	return r;
+}
+
+/* More than the server takes: those that it refuses are told so, the others work. */
+static int server_full(cr_pg *db)
+{
+	struct asker askers[60];
+	int statuses[60], served = 0;
+
+	for (int i = 0; i < 60; i++)
+		askers[i] = (struct asker){.db = db};
+	CHECK_GT(cr_gather_collect(hold, askers, 60, statuses), 0);
+	for (int i = 0; i < 60; i++)
+		served += askers[i].answers;
+	CHECK_GT(served, 20);
+	CHECK_EQ(pg_number(db, "select 42"), 42);
+	return 0;
+}
+
+/* --------------------------------------------------------------------------------- options --- */
+
+static int notices;
+
+static void on_notice(void *arg, const char *text)
+{
+	CHECK_STR(arg, "arg");
+	CHECK(strstr(text, "hear this") != NULL);
+	notices++;
+}
+
+static int options(cr_pg *db)
+{
+	cr_pg_conn *conn, *same;
+	cr_pg_stats stats;
+	cr_pg_rows *rows;
+	int before = notices;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_EQ(cr_pg_conn_query(conn, "show application_name", NULL, 0, &rows), 0);
+	CHECK_STR(cr_pg_rows_text(rows, 0, 0), "from init");
+	cr_pg_rows_free(rows);
+	CHECK_EQ(cr_pg_conn_script(conn, "set work_mem = '3MB'; create temp table gone(a int)"), 0);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(cr_pg_conn_query(conn, "select 7", NULL, 0, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "do $$ begin raise notice 'hear this'; end $$"), 0);
+	CHECK_EQ(notices, before + 1);
+	cr_pg_release(conn);
+	CHECK_EQ(cr_pg_acquire(db, &same, NULL), 0);
+	cr_pg_stats_get(db, &stats);
+	CHECK_EQ(stats.discarded, 0);
+	CHECK(same == conn);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(cr_pg_conn_query(same, "select 7", NULL, 0, NULL), 0);
+	CHECK_EQ(cr_pg_conn_query(same, "select * from gone", NULL, 0, NULL), -CORAIL_E_SQL_SYNTAX);
+	cr_pg_release(same);
+	/* Unused for long enough, it is closed. */
+	do {
+		CHECK_EQ(cr_sleep(cr_millis(10)), 0);
+		cr_pg_stats_get(db, &stats);
+	} while (stats.conn_count > 0);
+	CHECK_EQ(cr_pg_query(db, "select 1", NULL, 0, NULL), 0);
+	cr_pg_stats_get(db, &stats);
+	CHECK_GE(stats.opened, 2);
+	CHECK_EQ(stats.discarded, 0);
+	return 0;
+}
+
+static int wait_for_one(struct asker *a)
+{
+	cr_pg_conn *conn;
+
+	a->answers = cr_pg_acquire(a->db, &conn, NULL);
+	CHECK(a->answers < 0);
+	return 0;
+}
+
+static int close_it(cr_pg **db)
+{
+	cr_pg_close(*db);
+	return 0;
+}
+
+/* Closing turns those away who wait, and waits for what is lent. */
+static int closing(cr_pg *unused)
+{
+	cr_pg_options one = {.conn_count_max = 1};
+	struct asker a = {0};
+	cr_pg_conn *conn;
+	cr_pg *db;
+
+	(void)unused;
+	CHECK_EQ(cr_pg_open("", &one, &db, NULL), 0);
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	a.db = db;
+	{
+		CORAIL_SCOPE(scope);
+		cr_task closer;
+
+		cr_spawn(&scope, wait_for_one, &a);
+		CHECK_EQ(cr_yield(), 0);
+		closer = cr_spawn(&scope, close_it, &db);
+		CHECK_EQ(cr_yield(), 0);
+		CHECK_EQ(cr_yield(), 0);
+		CHECK_EQ(a.answers, -ESHUTDOWN);
+		CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL), 0);
+		cr_pg_release(conn);
+		CHECK_EQ(cr_await(closer), 0);
+	}
+	cr_pg_close(NULL);
+	cr_pg_release(NULL);
+	return 0;
+}
+
+static int targets(cr_pg *unused)
+{
+	static const struct {
+		const char *format;
+		int error;
+	} cases[] = {
+		{"host=localhost port=%s", 0},
+		{"postgresql://127.0.0.1:%s/postgres?connect_timeout=5", 0},
+		{"postgresql://localhost:1,localhost:%s/postgres", 0},
+		{"host=no-such-host.invalid,127.0.0.1 port=1,%s", 0},
+		{"host=127.0.0.1 port=%s user=nobody-known", -CORAIL_E_SQL_LOGIN},
+		{"host=127.0.0.1 port=%s dbname=nowhere", -CORAIL_E_SQL_SYNTAX},
+		{"host=127.0.0.1 port=1 application_name=%s", -ECONNREFUSED},
+		{"host=/nowhere port=%s", -ENOENT},
+	};
+	cr_sql_error error;
+	cr_pg *db;
+
+	(void)unused;
+	CHECK_EQ(cr_dns_host_set("no-such-host.invalid", "127.0.0.2"), 0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char target[128];
+		cr_pg_conn *conn;
+
+		snprintf(target, sizeof target, cases[i].format, getenv("PG_PORT"));
+		CHECK_EQ(cr_pg_open(target, NULL, &db, &error), 0);
+		CHECK_EQ(cr_pg_acquire(db, &conn, &error), cases[i].error);
+		if (cases[i].error == 0)
+			cr_pg_release(conn);
+		else
+			CHECK_GT(strlen(error.message), 0);
+		cr_pg_close(db);
+	}
+	CHECK_EQ(cr_pg_open("hots=x", NULL, &db, &error), -EINVAL);
+	CHECK(strstr(error.message, "hots") != NULL);
+	return 0;
+}
+
+/* ---------------------------------------------------------------------------- slow network --- */
+
+static int forward(cr_conn *ends[2])
+{
+	char piece[700];
+	ssize_t size;
+
+	while ((size = cr_conn_read(ends[0], piece, sizeof piece)) > 0) {
+		int r = cr_sleep(cr_micros(300));
+
+		if (r == 0)
+			r = cr_conn_write(ends[1], piece, (size_t)size);
+		if (r < 0)
+			return 0;
+	}
+	cr_conn_shutdown_write(ends[1]);
+	return 0;
+}
+
+static int proxy(cr_conn *client, void *target)
+{
+	cr_conn *server, *up[2], *down[2];
+
+	if (cr_conn_open(target, &server) < 0)
+		return 0;
+	up[0] = down[1] = client;
+	up[1] = down[0] = server;
+	{
+		CORAIL_SCOPE(scope);
+		cr_spawn(&scope, forward, up);
+		cr_spawn(&scope, forward, down);
+		cr_scope_wait(&scope);
+	}
+	cr_conn_close(server);
+	return 0;
+}
+
+struct proxy_server {
+	cr_listener *listener;
+	char target[64];
+};
+
+static int serve_proxy(struct proxy_server *p)
+{
+	cr_listener_serve(p->listener, NULL, proxy, p->target);
+	return 0;
+}
+
+static int slow_network(cr_pg *unused)
+{
+	struct proxy_server p;
+	struct asker askers[10];
+	char target[64];
+	cr_pg *db;
+
+	(void)unused;
+	snprintf(p.target, sizeof p.target, "127.0.0.1:%s", getenv("PG_PORT"));
+	CHECK_EQ(cr_listener_open("127.0.0.1:0", NULL, &p.listener), 0);
+	snprintf(target, sizeof target, "host=127.0.0.1 port=%d", cr_listener_port(p.listener));
+	{
+		CORAIL_SCOPE(scope);
+		cr_spawn(&scope, serve_proxy, &p);
+		CHECK_EQ(cr_pg_open(target, &(cr_pg_options){.conn_count_max = 3}, &db, NULL), 0);
+		for (int i = 0; i < 10; i++)
+			askers[i] = (struct asker){db, (unsigned)i + 100, 10, 0};
+		CHECK_EQ(cr_gather(ask, askers, 10), 0);
+		CHECK_EQ(pg_number(db, "select sum(length(repeat('x', 1000))) from "
+		                       "generate_series(1, 100)"),
+		         100000);
+		cr_pg_close(db);
+		cr_scope_cancel(&scope);
+	}
+	cr_listener_close(p.listener);
+	return 0;
+}
+
+int main(void)
+{
+	static const cr_pg_options five = {.conn_count_max = 5}, hundred = {.conn_count_max = 100};
+	static const cr_pg_options busy = {.conn_count_max = 8};
+	static const cr_pg_options tuned = {
+		.idle_max = 50000000,
+		.init = "set application_name = 'from init'",
+		.reset = "discard all",
+		.notice = on_notice,
+		.notice_arg = "arg",
+	};
+
+	RUN_PG(a_cancelled_query_stops);
+	RUN_PG_WITH(random_cancellation, &five);
+	RUN_PG(one_task_at_a_time);
+	RUN_PG(a_deadline_rolls_back);
+	RUN_PG(cancelled_anywhere);
+	RUN_PG(terminated);
+	RUN_PG_WITH(server_full, &hundred);
+	RUN_PG_WITH(options, &tuned);
+	RUN_PG(closing);
+	RUN_PG(targets);
+	RUN_PG(slow_network);
+	RUN_PG_WITH(restarted, &busy);
+	return test_done();
+}
