@@ -3,6 +3,7 @@
 /* Signals as values: who gets them, what they carry, what is left afterwards. */
 
 #include "child.h"
+#include "ctx/sanitize.h"
 #include "in_task.h"
 
 #include <pthread.h>
@@ -14,6 +15,21 @@ static void no_handler(int number)
 
 	CHECK_EQ(sigaction(number, NULL, &now), 0);
 	CHECK(now.sa_handler == SIG_DFL);
+}
+
+/* The thread sanitizer keeps signals back until it sees fit, and only one of each number. */
+static void queued_values(cr_signal *s)
+{
+	cr_signal_info info;
+
+	for (intptr_t i = 1; i <= 5; i++)
+		CHECK_EQ(sigqueue(getpid(), SIGRTMIN, (union sigval){.sival_ptr = (void *)i}), 0);
+	for (int i = 1; i <= 5; i++) {
+		CHECK_EQ(cr_signal_wait(s, &info), 0);
+		CHECK_EQ(info.number, SIGRTMIN);
+		CHECK_EQ(info.code, SI_QUEUE);
+		CHECK_EQ(info.value, i);
+	}
 }
 
 static int value_and_sender(int *unused)
@@ -31,16 +47,8 @@ static int value_and_sender(int *unused)
 	CHECK_EQ(info.pid, getpid());
 	CHECK_EQ(info.uid, getuid());
 	CHECK_EQ(info.count, 1);
-	for (int i = 1; i <= 5; i++)
-		CHECK_EQ(sigqueue(getpid(), SIGRTMIN,
-		                  (union sigval){.sival_ptr = (void *)(intptr_t)i}),
-		         0);
-	for (int i = 1; i <= 5; i++) {
-		CHECK_EQ(cr_signal_wait(s, &info), 0);
-		CHECK_EQ(info.number, SIGRTMIN);
-		CHECK_EQ(info.code, SI_QUEUE);
-		CHECK_EQ(info.value, i);
-	}
+	if (!CR__TSAN)
+		queued_values(s);
 	CHECK_EQ(cr_signal_poll(s, &info), -EAGAIN);
 	cr_signal_close(s);
 	no_handler(SIGUSR1);
