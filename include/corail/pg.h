@@ -11,7 +11,8 @@
  *	cr_pg_rows *rows;
  *	int r = cr_pg_open("postgresql://localhost/shop", NULL, &db);
  *	if (r < 0) return r;
- *	r = cr_pg_query(db, "select name from users where age > $1", CORAIL_SQL(cr_sql_int(18)), &rows);
+ *	r = cr_pg_query(db, "select name from users where age > $1",
+ *	                CORAIL_SQL(cr_sql_int(18)), &rows);
  *	for (size_t i = 0; r == 0 && i < cr_pg_rows_count(rows); i++)
  *		puts(cr_pg_rows_text(rows, i, 0));
  *	...
@@ -20,8 +21,8 @@
  *
  * A cr_pg is a pool. It belongs to the loop on which it was opened; any number of tasks use it. A
  * cr_pg_conn is one connection, borrowed by one task with cr_pg_acquire() and given back with
- * cr_pg_release(); a second task on it gets -EBUSY. It comes back as it went: an open transaction is
- * rolled back, and what a session may have changed can be reset too (reset in the options).
+ * cr_pg_release(); a second task on it gets -EBUSY. It comes back as it went: an open transaction
+ * is rolled back, and what a session may have changed can be reset too (reset in the options).
  *
  * There is no timeout parameter: cr_timeout() or a scope's deadline. A call that is cancelled while
  * the server works sends the server a cancel request and waits, briefly and at most for the time of
@@ -77,8 +78,8 @@ typedef struct cr_pg_options {
 	const char *reset;       /* statements for each that comes back ("discard all"); NULL */
 	unsigned no_prepare : 1; /* prepare nothing: for poolers that mix sessions */
 	/*
-	 * Called with the server's notices and warnings, as they come, on some task's stack: it must
-	 * not suspend. NULL: they are dropped.
+	 * Called with the server's notices and warnings, as they come, on some task's stack: it
+	 * must not suspend. NULL: they are dropped.
 	 */
 	void (*notice)(void *arg, const char *text);
 	void *notice_arg;
@@ -118,10 +119,11 @@ CORAIL_API void cr_pg_stats_get(const cr_pg *pg, cr_pg_stats *ret_stats);
 /*
  * Borrows a connection: an idle one, a new one below the limit, else waits for one to come back,
  * first come first served. One that is being opened goes on to be opened when the caller is
- * cancelled, for the next one: short deadlines do not keep a pool from filling. Give it back with cr_pg_release(), on every way out.
- * Returns 0; -CORAIL_E_SQL_LOGIN; -CORAIL_E_SQL_LIMIT when the server takes no more;
- * -CORAIL_E_SQL_CONNECTION, -ECONNREFUSED, the errors of cr_dns_lookup(); -ESHUTDOWN when the pool
- * is closed meanwhile; -ENOMEM; -ECANCELED. `ret_error` may be NULL: what the server or libpq said.
+ * cancelled, for the next one: short deadlines do not keep a pool from filling. Give it back with
+ * cr_pg_release(), on every way out. Returns 0; -CORAIL_E_SQL_LOGIN; -CORAIL_E_SQL_LIMIT when the
+ * server takes no more; -CORAIL_E_SQL_CONNECTION, -ECONNREFUSED, the errors of cr_dns_lookup();
+ * -ESHUTDOWN when the pool is closed meanwhile; -ENOMEM; -ECANCELED. `ret_error` may be NULL: what
+ * the server or libpq said.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_pg_acquire(cr_pg *pg, cr_pg_conn **ret_conn,
                                              cr_sql_error *ret_error);
@@ -178,8 +180,8 @@ CORAIL_API int cr_pg_rows_column(const cr_pg_rows *rows, const char *name);
 
 /*
  * A value. As text: with a terminating zero, valid as long as the rows are, NULL for the value NULL
- * and outside the table; its length in bytes. As a number or truth value: 0 for the value NULL, what
- * strtoll(3) and strtod(3) make of another. Whether it is NULL: also 1 outside the table.
+ * and outside the table; its length in bytes. As a number or truth value: 0 for the value NULL,
+ * what strtoll(3) and strtod(3) make of another. Whether it is NULL: also 1 outside the table.
  */
 CORAIL_API const char *cr_pg_rows_text(const cr_pg_rows *rows, size_t row, size_t column);
 CORAIL_API size_t cr_pg_rows_size(const cr_pg_rows *rows, size_t row, size_t column);
@@ -249,14 +251,16 @@ CORAIL_API CORAIL_SUSPENDS int cr_pg_conn_pipeline(cr_pg_conn *conn, cr_pg_call 
  */
 CORAIL_API CORAIL_SUSPENDS int cr_pg_conn_copy_in(cr_pg_conn *conn, const char *sql);
 
-/* Sends data; suspends while the server does not take it. Returns 0, or the errors of a statement. */
+/*
+ * Sends data; suspends while the server does not take it. Returns 0, or the errors of a statement.
+ */
 CORAIL_API CORAIL_SUSPENDS int cr_pg_conn_copy_write(cr_pg_conn *conn, const void *data,
                                                      size_t size);
 
 /*
- * Ends the copy: `error` NULL commits it, a text makes the server fail it with that. Writes how many
- * rows went, if ret_count is not NULL. Returns 0, or the errors of a statement (a failure that was
- * asked for is 0); -ENOENT when no copy was started.
+ * Ends the copy: `error` NULL commits it, a text makes the server fail it with that. Writes how
+ * many rows went, if ret_count is not NULL. Returns 0, or the errors of a statement (a failure that
+ * was asked for is 0); -ENOENT when no copy was started.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_pg_conn_copy_end(cr_pg_conn *conn, const char *error,
                                                    uint64_t *ret_count);

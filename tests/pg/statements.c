@@ -48,7 +48,9 @@ static int values_both_ways(cr_pg *db)
 	return 0;
 }
 
-/* A text that is not terminated, more parameters than fit into a frame, and texts that cannot be. */
+/*
+ * A text that is not terminated, more parameters than fit into a frame, and texts that cannot be.
+ */
 static int parameters(cr_pg *db)
 {
 	cr_sql_value many[40];
@@ -431,6 +433,10 @@ static int transactions(cr_pg *db)
 		CHECK_EQ(cr_pg_tx_begin(&tx, conn, NULL), 0);
 		CHECK_EQ(cr_pg_tx_rollback(&tx), 0);
 		CHECK_EQ(cr_pg_tx_rollback(&tx), -EINVAL);
+		/* Leaving by hand what was begun, and what was not. */
+		CHECK_EQ(cr_pg_tx_begin(&tx, conn, NULL), 0);
+		cr_pg_tx_leave(&tx);
+		cr_pg_tx_leave(&tx);
 	}
 	cr_pg_rows *rows;
 	CHECK_EQ(cr_pg_conn_query(conn, "select sum(a), count(*) from x", NULL, 0, &rows), 0);

@@ -8,8 +8,8 @@
  * there is no driver task: whoever calls makes the connection go on.
  *
  * What keeps answers apart: a call leaves the connection calm, which means that every answer of the
- * server was read to its end. A call that cannot (it was cancelled, the answer is too large) calms it
- * (calm.c): a cancel request, then reading what is left, within a bound; else the connection is
+ * server was read to its end. A call that cannot (it was cancelled, the answer is too large) calms
+ * it (calm.c): a cancel request, then reading what is left, within a bound; else the connection is
  * broken, and closed when it comes back to the pool.
  */
 

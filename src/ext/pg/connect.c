@@ -200,12 +200,13 @@ static int reason(const PGconn *link)
 	};
 	static const int numbers[] = {ECONNREFUSED, ENOENT, EAGAIN, EHOSTUNREACH, ENETUNREACH};
 	const char *message = PQerrorMessage(link);
+	char text[128];
 
 	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
 		if (strstr(message, reasons[i].words))
 			return reasons[i].error;
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		if (strstr(message, strerror(numbers[i])))
+		if (strstr(message, strerror_r(numbers[i], text, sizeof text)))
 			return -numbers[i];
 	return -CORAIL_E_SQL_CONNECTION;
 }

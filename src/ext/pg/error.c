@@ -78,7 +78,7 @@ static int fail_of(cr_pg_conn *conn, const PGresult *result, const char *sqlstat
 	copy_field(error->table, sizeof error->table, result, PG_DIAG_TABLE_NAME);
 	copy_field(error->column, sizeof error->column, result, PG_DIAG_COLUMN_NAME);
 	position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
-	error->position = position ? atoi(position) : 0;
+	error->position = position ? (int)strtol(position, NULL, 10) : 0;
 	return error->error;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a statement gave. libpq hands rows over one at a time, so that a limit can be kept. The first
- * stays as it came, which is all for the most common answers; the others are packed together.
+ * What a statement gave. libpq hands rows over one at a time, so that a limit can be kept. The
+ * first stays as it came, which is all for the most common answers; the others are packed together.
  */
 
 #include "client.h"

@@ -166,7 +166,9 @@ int cr__pg_statement_prepare(cr_pg_conn *conn, struct statement *statement)
 	char name[sizeof statement->name];
 	int r = 0;
 
-	/* In a transaction that has failed the server does nothing: the statement itself will tell. */
+	/*
+	 * In a transaction that has failed the server does nothing: the statement itself will tell.
+	 */
 	if (statement->name[0] || PQtransactionStatus(conn->link) == PQTRANS_INERROR)
 		return 0;
 	while (r == 0 && all->count > all->count_max)
