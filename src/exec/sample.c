@@ -38,10 +38,11 @@ static uintptr_t program_counter(const ucontext_t *context)
 
 /*
  * A sleep or poll that was interrupted before, by work of the kernel's own, shows as
- * restart_syscall(2), which a signal ends for good. What it was is in the code, which puts the
- * number into its register a few instructions before.
+ * restart_syscall(2), which a signal ends for good, or not at all if that was just then. What it is
+ * stands in the code, which puts the number into its register a few instructions before.
  */
-static bool call_number(const struct cr__sample *sample, unsigned long *ret_number)
+static bool call_number(const struct cr__sample *sample, uintptr_t pc, bool seen,
+                        unsigned long *ret_number)
 {
 	static const unsigned long restartable[] = {
 		SYS_clock_nanosleep,
@@ -54,19 +55,19 @@ static bool call_number(const struct cr__sample *sample, unsigned long *ret_numb
 	enum { FAR = 20 };
 
 	*ret_number = sample->number;
-	if (sample->number != SYS_restart_syscall)
+	if (seen && sample->number != SYS_restart_syscall)
 		return true;
 	for (size_t back = 1; back <= FAR; back++) {
 		unsigned long number = ULONG_MAX;
 #if defined(__x86_64__)
-		const unsigned char *code = (const unsigned char *)sample->pc - 2 - back;
+		const unsigned char *code = (const unsigned char *)pc - 2 - back;
 		uint32_t word;
 
 		memcpy(&word, code + 1, sizeof word);
 		if (code[0] == 0xb8) /* mov $number, %eax */
 			number = word;
 #elif defined(__aarch64__)
-		uint32_t word = ((const uint32_t *)sample->pc)[-(long)back];
+		uint32_t word = ((const uint32_t *)pc)[-(long)back];
 
 		if ((word & 0x7fe0001f) == 0x52800008) /* mov x8, #number */
 			number = word >> 5 & 0xffff;
@@ -81,37 +82,42 @@ static bool call_number(const struct cr__sample *sample, unsigned long *ret_numb
 }
 
 /*
- * Lets the system call begin again that the signal has ended, if it is the one that was seen: same
- * place, same arguments, EINTR.
+ * Lets the system call begin again that the signal has ended: EINTR, and the one that was seen at
+ * this place, or a sleep.
  */
 static void begin_again(const struct cr__sample *sample, ucontext_t *context)
 {
+	const uintptr_t pc = program_counter(context);
+	bool seen = sample->in_call && sample->pc == pc;
 	unsigned long number;
 
-	if (!sample->in_call || program_counter(context) != sample->pc ||
-	    !call_number(sample, &number))
-		return;
 #if defined(__x86_64__)
 	greg_t *registers = context->uc_mcontext.gregs;
-	const unsigned char *code = (const unsigned char *)sample->pc - 2;
+	const unsigned char *code = (const unsigned char *)pc - 2;
 
+	seen = seen && (unsigned long)registers[REG_RDI] == sample->arguments[0] &&
+	       (unsigned long)registers[REG_RSI] == sample->arguments[1] &&
+	       (unsigned long)registers[REG_RDX] == sample->arguments[2];
 	if (registers[REG_RAX] != -EINTR || code[0] != 0x0f || code[1] != 0x05 || /* syscall */
-	    (unsigned long)registers[REG_RDI] != sample->arguments[0] ||
-	    (unsigned long)registers[REG_RSI] != sample->arguments[1] ||
-	    (unsigned long)registers[REG_RDX] != sample->arguments[2])
+	    !call_number(sample, pc, seen, &number))
 		return;
 	registers[REG_RAX] = (greg_t)number;
 	registers[REG_RIP] -= 2;
 #elif defined(__aarch64__)
-	const uint32_t *code = (const uint32_t *)sample->pc - 1;
+	const uint32_t *code = (const uint32_t *)pc - 1;
 
+	/* Its first argument is gone from the registers: it must be the call that was seen. */
 	if ((long)context->uc_mcontext.regs[0] != -EINTR || *code != 0xd4000001 || /* svc #0 */
-	    context->uc_mcontext.regs[1] != sample->arguments[1] ||
-	    context->uc_mcontext.regs[2] != sample->arguments[2])
+	    !seen || context->uc_mcontext.regs[1] != sample->arguments[1] ||
+	    context->uc_mcontext.regs[2] != sample->arguments[2] ||
+	    !call_number(sample, pc, seen, &number))
 		return;
 	context->uc_mcontext.regs[8] = number;
 	context->uc_mcontext.regs[0] = sample->arguments[0];
 	context->uc_mcontext.pc -= 4;
+#else
+	(void)seen;
+	(void)number;
 #endif
 }
 
