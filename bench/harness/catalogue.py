@@ -12,6 +12,7 @@ PYTHON = "/usr/bin/python3"
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TASKS_PY = os.path.join(HERE, "python", "tasks.py")
 ECHO_PY = os.path.join(HERE, "python", "echo.py")
+PROCESS_PY = os.path.join(HERE, "python", "process.py")
 PAGES_PY = os.path.join(HERE, "python", "pages.py")
 TOKIO = "rust-target/release/bench-tokio"
 
@@ -291,8 +292,59 @@ def mutex_work():
                 [tasks(peer, "mutex", name, amount) for peer, amount in amounts.items()])
 
 
+def process_work():
+    """One program after the other, on one processor: what starting and noticing the end cost."""
+    name = "process-spawn"
+    commands = {
+        "limit": (["process-limit"], 2000, "process-limit"),
+        "corail": (["corail-process"], 2000, "corail-process"),
+        "libuv": (["libuv-process"], 2000, "libuv-process"),
+        "go": (["go-process"], 1000, "go-process"),
+        "uvloop": ([PYTHON, PROCESS_PY, "uvloop"], 500, "uvloop"),
+        "asyncio": ([PYTHON, PROCESS_PY, "asyncio"], 500, "asyncio"),
+    }
+
+    def entrant(peer, command, amount, part):
+        return Entrant(peer, lambda place: place.run(
+            command + [name, place.count(amount)], place.first, ONE_THREAD), [part])
+
+    return Work(
+        [Figure(name, "us", "lower", [Target("1.2 x limit", 1.2, "limit"),
+                                      Target("libuv", 1, "libuv"), Target("go", 1, "go"),
+                                      Target("asyncio / 2", 1 / 2, "asyncio")])],
+        [entrant(peer, *command) for peer, command in commands.items()])
+
+
+def offload_works():
+    """Jobs on two threads: one at a time, and a thousand outstanding."""
+    offload_py = os.path.join(HERE, "python", "offload.py")
+    peers = {
+        "corail": (["corail-offload"], "corail-offload", 1),
+        "libuv": (["libuv-offload"], "libuv-offload", 1),
+        "tokio": (["rust-target/release/offload"], "tokio-offload", 1),
+        "go": (["go-offload", "goroutines"], "go-offload", 1),
+        "go, locked threads": (["go-offload", "threads"], "go-offload", 1 / 5),
+        "asyncio": ([PYTHON, offload_py], "asyncio", 1 / 20),
+    }
+
+    def entrant(peer, what, name, amount, *tasks):
+        command, part, share = peers[peer]
+        return Entrant(peer, lambda place: place.run(
+            command + [what, name, place.count(int(amount * share)), *tasks], place.all), [part])
+
+    return [
+        Work([Figure("offload-rtt", "us", "lower",
+                     [Target("libuv", 1, "libuv"), Target("asyncio / 4", 1 / 4, "asyncio")])],
+             [entrant(peer, "rtt", "offload-rtt", 200000) for peer in peers]),
+        Work([Figure("offload-1000", "jobs/s", "higher",
+                     [Target("libuv", 1, "libuv"), Target("4 million", 4 * MILLION)])],
+             [entrant(peer, "many", "offload-1000", 5 * MILLION, 1000) for peer in peers]),
+    ]
+
+
 def works():
     return (yield_works() + spawn_works() + sleep_works() + [mutex_work()] +
+            [process_work()] +
             [echo("tcp-echo-64", 64, 60000), echo("tcp-echo-1000", 1000, 60000), pages()])
 
 

@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""asyncio's processes, one after the other.   process.py LOOP NAME COUNT   (LOOP: asyncio, uvloop)"""
+"""asyncio's processes, one after the other.
+
+  process.py LOOP NAME COUNT   (LOOP: asyncio or uvloop)
+"""
 
 import asyncio
 import sys
