@@ -14,7 +14,8 @@
  * To try it:
  *
  *	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 7 \
- *		-keyout key.pem -out cert.pem -subj /CN=localhost -addext subjectAltName=DNS:localhost
+ *		-keyout key.pem -out cert.pem -subj /CN=localhost \
+ *		-addext subjectAltName=DNS:localhost
  *	tls_echo serve 127.0.0.1:7443 cert.pem key.pem &
  *	echo hello | tls_echo talk -a cert.pem localhost:7443
  */
@@ -48,7 +49,7 @@ static void describe(cr_conn *conn)
 	        info.resumed ? ", resumed" : "", subject);
 }
 
-/* -------------------------------------------------------------------------------- the server --- */
+/* ------------------------------------------------------------------------------- the server --- */
 
 struct server {
 	const char *target, *clients_ca;
@@ -113,7 +114,7 @@ static int serve(struct server *server)
 	return r;
 }
 
-/* -------------------------------------------------------------------------------- the client --- */
+/* ------------------------------------------------------------------------------- the client --- */
 
 struct client {
 	const char *target, *ca;

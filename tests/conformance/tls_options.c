@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: needs=tls */
-/* What a configuration asks for: client certificates, protocols, versions, names; and its change. */
+/* What a configuration asks for: client certificates, protocols, versions, names; its change. */
 #include "in_task.h"
 
 #include "tls/pair.h"
@@ -85,8 +85,7 @@ static int mutual_stranger(int *unused)
 	return 0;
 }
 
-/* ----------------------------------------------------------------- protocols, versions, ciphers
- * --- */
+/* ------------------------------------------------------------- protocols, versions, ciphers --- */
 
 static void meet_options(struct tls_pair *pair, cr_tls_options client, cr_tls_options server)
 {
@@ -167,7 +166,7 @@ static int versions(int *unused)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------- names on a server --- */
+/* ------------------------------------------------------------------------ names on a server --- */
 
 static void name_gives(cr_tls_config *server, const char *host, const char *subject)
 {
@@ -243,7 +242,7 @@ static int names(int *unused)
 	return 0;
 }
 
-/* -------------------------------------------------------------------------- reload and errors --- */
+/* ------------------------------------------------------------------------ reload and errors --- */
 
 static int reload(int *unused)
 {

@@ -91,7 +91,7 @@ static int reloads(int *unused)
 	return 0;
 }
 
-/* Of a server that asks for certificates, nothing is resumed after a reload: they may be bad now. */
+/* Where certificates are asked for, a reload lets nobody resume: they may be bad now. */
 static int reloads_trust(int *unused)
 {
 	cr_tls_identity local = {.chain_pem = pki_local.chain_pem, .key_pem = pki_local.key_pem};

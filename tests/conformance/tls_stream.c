@@ -16,7 +16,7 @@ static void standard(struct tls_pair *pair)
 	cr_tls_config_close(server);
 }
 
-/* ---------------------------------------------------------------------------------- the ends --- */
+/* --------------------------------------------------------------------------------- the ends --- */
 
 static int goodbye(int *unused)
 {
@@ -235,8 +235,7 @@ static int vectors(int *unused)
 	return 0;
 }
 
-/* ------------------------------------------------------- when reading wants to write, and so on
- * --- */
+/* --------------------------------------------------- when reading wants to write, and so on --- */
 
 static int key_updates(int *unused)
 {
@@ -382,7 +381,7 @@ static int renegotiation(int *unused)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------ cancellation --- */
+/* ----------------------------------------------------------------------------- cancellation --- */
 
 static int cancelled_read(int *unused)
 {

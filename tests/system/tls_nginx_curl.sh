@@ -56,7 +56,8 @@ for backend in $backends; do
 	same "the answer" "$(cat "$work/out")" bye
 	run 60 curl --silent --show-error --max-time 60 --cacert "$work/other-ca.pem" \
 		"gophers://localhost:$port/1quit"
-	wait_for "grep -q 'did not accept our certificate' '$work/server.log'" || fail "no complaint"
+	wait_for "grep -q 'did not accept our certificate' '$work/server.log'" ||
+		fail "no complaint"
 	stop "$server"
 done
 exit 0

@@ -4,7 +4,8 @@
 # ctest: timeout=120
 . "$(dirname "$0")/tls.bash"
 
-# s_client STATUS ARGUMENT...: says "hello" and "quit", and prints what comes until the server hangs up.
+# s_client STATUS ARGUMENT...: says "hello" and "quit", and prints what comes until the server hangs
+# up.
 s_client() {
 	local wanted=$1 got
 
@@ -41,7 +42,8 @@ for backend in $backends; do
 	done
 	same "resumed sessions" "$(grep -c resumed "$work/server.log")" 2
 	s_client 1 -tls1_1 -cipher DEFAULT@SECLEVEL=0
-	wait_for "grep -q 'no TLS version in common' '$work/server.log'" || fail "TLS 1.1 was not refused"
+	wait_for "grep -q 'no TLS version in common' '$work/server.log'" ||
+		fail "TLS 1.1 was not refused"
 	stop "$server"
 
 	serve "$work/ca.pem"
@@ -50,7 +52,8 @@ for backend in $backends; do
 	grep -q 'with CN=client' "$work/server.log" || fail "the server does not know its client"
 	s_client 1 -tls1_2
 	has err "handshake failure"
-	wait_for "grep -q 'the peer showed no certificate' '$work/server.log'" || fail "no complaint"
+	wait_for "grep -q 'the peer showed no certificate' '$work/server.log'" ||
+		fail "no complaint"
 	s_client 1 -tls1_2 -cert "$work/stranger.pem" -key "$work/stranger.key"
 	has err "unknown ca"
 	stop "$server"
@@ -69,7 +72,8 @@ for backend in $backends; do
 	done
 
 	openssl_server -Verify 1 -verify_return_error -CAfile "$work/ca.pem"
-	talk 0 'hello\n' -a "$work/ca.pem" -c "$work/client.pem" "$work/client.key" "localhost:$port"
+	talk 0 'hello\n' -a "$work/ca.pem" -c "$work/client.pem" "$work/client.key" \
+		"localhost:$port"
 	has out olleh
 	talk 1 'hello\n' -n -a "$work/ca.pem" "localhost:$port"
 	has err "the peer did not accept our certificate"

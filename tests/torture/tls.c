@@ -221,7 +221,7 @@ static int never_ends_a_part(struct torture *t)
 	return r;
 }
 
-/* -------------------------------------------------------------------------------- all at once --- */
+/* ------------------------------------------------------------------------------ all at once --- */
 
 static int send_message(cr_conn *conn)
 {
