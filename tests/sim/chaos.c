@@ -223,7 +223,7 @@ static struct world run_seed(uint64_t seed)
 	struct world w = {.random = seed * UINT64_C(0x9e3779b97f4a7c15)};
 
 	snprintf(running, sizeof running, "hung with TEST_SEED=%llu\n", (unsigned long long)seed);
-	alarm(30);
+	alarm(60);
 	CHECK_EQ(cr_run_with(&options, world_run, &w), 0);
 	alarm(0);
 	return w;

@@ -72,7 +72,7 @@ static struct outcome run_seed(uint64_t seed)
 		bytes[i] = next_byte(&state);
 	outcome.fuzz.size = 20 + next_byte(&state) * (size_t)2;
 	snprintf(running, sizeof running, "hung with TEST_SEED=%llu\n", (unsigned long long)seed);
-	alarm(20);
+	alarm(60);
 	CHECK_EQ(cr_run_with(&options, checked, &outcome), 0);
 	alarm(0);
 	outcome.fuzz.bytes = NULL;
