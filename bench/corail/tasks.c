@@ -5,6 +5,7 @@
  *   tasks yield|yield-mixed NAME TASKS YIELDS      tasks spawn NAME COUNT
  *   tasks alive NAME TASKS ROUNDS                  tasks sleep NAME TASKS
  *   tasks timers NAME TASKS DELAY_MS SPREAD_MS     tasks mutex NAME COUNT
+ *   tasks ping NAME COUNT                          tasks select NAME COUNT
  */
 #include "../c/bench.h"
 
@@ -180,6 +181,73 @@ static int run_mutex(const int *argument)
 	return *argument;
 }
 
+typedef cr_chan_of(long) long_chan;
+
+struct wires {
+	long_chan chans[4];
+};
+
+static int echoer(struct wires *wires)
+{
+	long value;
+
+	while (cr_chan_receive(&wires->chans[0], &value) == 0)
+		check(cr_chan_send(&wires->chans[1], value));
+	return 0;
+}
+
+/* Round trips over two channels without buffers. */
+static int run_ping(const int *argument)
+{
+	struct wires wires = {0};
+	long value = *argument;
+	int64_t before;
+	CORAIL_SCOPE(scope);
+
+	cr_spawn(&scope, echoer, &wires);
+	before = bench_now();
+	for (long i = 0; i < tasks; i++) {
+		check(cr_chan_send(&wires.chans[0], i));
+		check(cr_chan_receive(&wires.chans[1], &value));
+		if (value != i)
+			exit(1);
+	}
+	bench_print(name, (double)(bench_now() - before) / (double)tasks);
+	cr_chan_close(&wires.chans[0]);
+	return cr_scope_wait(&scope);
+}
+
+static int feeder(struct wires *wires)
+{
+	for (long i = 0; i < tasks; i++)
+		check(cr_chan_send(&wires->chans[i * 7 / 3 % 4], i));
+	return 0;
+}
+
+/* One task takes what comes from any of four channels without buffers. */
+static int run_select(const int *argument)
+{
+	struct wires wires = {0};
+	long values[4] = {*argument};
+	cr_case cases[4];
+	int64_t before;
+	CORAIL_SCOPE(scope);
+
+	cr_spawn(&scope, feeder, &wires);
+	for (int i = 0; i < 4; i++)
+		cases[i] = cr_case_receive(&wires.chans[i], &values[i]);
+	before = bench_now();
+	for (long i = 0; i < tasks; i++) {
+		int taken = cr_select(cases, 4);
+
+		check(taken);
+		if (values[taken] != i)
+			exit(1);
+	}
+	bench_print(name, (double)(bench_now() - before) / (double)tasks);
+	return cr_scope_wait(&scope);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -201,6 +269,10 @@ int main(int argc, char **argv)
 		return cr_run(run_sleep, &no) < 0;
 	if (strcmp(what, "mutex") == 0)
 		return cr_run(run_mutex, &no) < 0;
+	if (strcmp(what, "ping") == 0)
+		return cr_run(run_ping, &no) < 0;
+	if (strcmp(what, "select") == 0)
+		return cr_run(run_select, &no) < 0;
 	if (strcmp(what, "timers") == 0) {
 		delay = bench_argument(argc, argv, 4);
 		spread = bench_argument(argc, argv, 5);

@@ -5,7 +5,7 @@
 //	bench yield|yield-mixed NAME TASKS YIELDS      bench spawn NAME COUNT
 //	bench alive NAME TASKS ROUNDS                  bench sleep NAME TASKS
 //	bench timers NAME TASKS DELAY_MS SPREAD_MS     bench echo
-//	bench mutex NAME COUNT
+//	bench mutex|ping|select NAME COUNT
 //	bench pages|pages-keep NAME PORT CONNECTIONS PAGES SIZE
 package main
 
@@ -52,6 +52,10 @@ func main() {
 		runTimers(os.Args[2], argument(3), argument(4), argument(5))
 	case "mutex":
 		runMutex(os.Args[2], argument(3))
+	case "ping":
+		runPing(os.Args[2], argument(3))
+	case "select":
+		runSelect(os.Args[2], argument(3))
 	case "echo":
 		runEcho()
 	case "pages", "pages-keep":

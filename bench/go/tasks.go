@@ -176,3 +176,47 @@ func runMutex(name string, count int) {
 	group.Wait()
 	report(name, float64(time.Since(before).Nanoseconds())/float64(count))
 }
+
+func runPing(name string, count int) {
+	there, back := make(chan int), make(chan int)
+
+	go func() {
+		for value := range there {
+			back <- value
+		}
+	}()
+	before := time.Now()
+	for i := 0; i < count; i++ {
+		there <- i
+		<-back
+	}
+	report(name, float64(time.Since(before).Nanoseconds())/float64(count))
+	close(there)
+}
+
+func runSelect(name string, count int) {
+	var chans [4]chan int
+
+	for i := range chans {
+		chans[i] = make(chan int)
+	}
+	go func() {
+		for i := 0; i < count; i++ {
+			chans[i*7/3%4] <- i
+		}
+	}()
+	before := time.Now()
+	for i := 0; i < count; i++ {
+		value := 0
+		select {
+		case value = <-chans[0]:
+		case value = <-chans[1]:
+		case value = <-chans[2]:
+		case value = <-chans[3]:
+		}
+		if value != i {
+			os.Exit(1)
+		}
+	}
+	report(name, float64(time.Since(before).Nanoseconds())/float64(count))
+}

@@ -125,7 +125,7 @@ def tasks(peer, what, name, *numbers, env=None, spread=False):
     """A run of a peer's task program, on one processor unless the peer is better on all."""
     def run(place):
         first, *others = numbers
-        counts = ("spawn", "sleep", "timers", "mutex")
+        counts = ("spawn", "sleep", "timers", "mutex", "ping", "select")
         scaled = [place.count(first) if what in counts else first, *others]
         if what.startswith("yield"):
             scaled[1] = max(place.count(scaled[1]), 3 * first)  # each task yields a few times
@@ -342,8 +342,24 @@ def offload_works():
     ]
 
 
+def channel_works():
+    amounts = {"corail": 10 * MILLION, "tokio": 2 * MILLION, "go": 2 * MILLION,
+               "state-threads": 3 * MILLION, "uvloop": MILLION // 5, "asyncio": MILLION // 10}
+    name = "chan-ping-pong"
+    ping = Work(
+        [Figure(name, "ns", "lower", [Target("state-threads", 1, "state-threads"),
+                                      Target("go / 4", 1 / 4, "go")])],
+        [tasks(peer, "ping", name, amount) for peer, amount in amounts.items()])
+    name = "select-4"
+    select = Work(
+        [Figure(name, "ns", "lower", [Target("go / 2", 1 / 2, "go")])],
+        [tasks(peer, "select", name, amount // 2) for peer, amount in amounts.items()
+         if peer != "state-threads"])
+    return [ping, select]
+
+
 def works():
-    return (yield_works() + spawn_works() + sleep_works() + [mutex_work()] +
+    return (yield_works() + spawn_works() + sleep_works() + [mutex_work()] + channel_works() +
             [process_work()] +
             [echo("tcp-echo-64", 64, 60000), echo("tcp-echo-1000", 1000, 60000), pages()])
 

@@ -5,7 +5,7 @@
   tasks.py LOOP yield|yield-mixed NAME TASKS YIELDS   tasks.py LOOP spawn NAME COUNT
   tasks.py LOOP alive NAME TASKS ROUNDS               tasks.py LOOP sleep NAME TASKS
   tasks.py LOOP timers NAME TASKS DELAY_MS SPREAD_MS  (LOOP: asyncio or uvloop)
-  tasks.py LOOP mutex NAME COUNT
+  tasks.py LOOP mutex|ping|select NAME COUNT
 """
 
 import asyncio
@@ -124,6 +124,45 @@ async def locker(count, mutex):
     mutex.release()
 
 
+async def echoer(count, there, back):
+    for _ in range(count):
+        await back.put(await there.get())
+
+
+async def run_ping(name, count):
+    there, back = asyncio.Queue(1), asyncio.Queue(1)
+    other = asyncio.create_task(echoer(count, there, back))
+    before = time.perf_counter_ns()
+    for i in range(count):
+        await there.put(i)
+        await back.get()
+    report(name, (time.perf_counter_ns() - before) / count)
+    await other
+
+
+async def feeder(count, queues):
+    for i in range(count):
+        await queues[i * 7 // 3 % 4].put(i)
+
+
+async def run_select(name, count):
+    queues = [asyncio.Queue(1) for _ in range(4)]
+    other = asyncio.create_task(feeder(count, queues))
+    gets = {asyncio.create_task(queue.get()): queue for queue in queues}
+    before = time.perf_counter_ns()
+    received = 0
+    while received < count:
+        done, _ = await asyncio.wait(gets, return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            queue = gets.pop(each)
+            gets[asyncio.create_task(queue.get())] = queue
+            received += 1
+    report(name, (time.perf_counter_ns() - before) / count)
+    for each in gets:
+        each.cancel()
+    await other
+
+
 async def run_mutex(name, count):
     mutex = asyncio.Lock()
     before = time.perf_counter_ns()
@@ -163,6 +202,8 @@ def main():
             "alive": run_alive,
             "sleep": run_sleep,
             "mutex": run_mutex,
+            "ping": run_ping,
+            "select": run_select,
             "timers": run_timers,
         }
         asyncio.run(runs[what](name, *numbers))

@@ -5,6 +5,7 @@
  *   tasks yield|yield-mixed NAME TASKS YIELDS      tasks spawn NAME COUNT
  *   tasks alive NAME TASKS ROUNDS                  tasks sleep NAME TASKS
  *   tasks timers NAME TASKS DELAY_MS SPREAD_MS     tasks mutex NAME COUNT
+ *   tasks ping NAME COUNT
  */
 #include "../c/bench.h"
 
@@ -171,6 +172,52 @@ static void run_mutex(const char *name)
 	bench_print(name, (double)(bench_now() - before) / (double)tasks);
 }
 
+/* It has no channels: a word and a condition variable for each direction. */
+struct wire {
+	st_cond_t changed;
+	long value;
+	int full;
+};
+
+static void wire_send(struct wire *wire, long value)
+{
+	wire->value = value;
+	wire->full = 1;
+	st_cond_signal(wire->changed);
+}
+
+static long wire_receive(struct wire *wire)
+{
+	while (!wire->full)
+		st_cond_wait(wire->changed);
+	wire->full = 0;
+	return wire->value;
+}
+
+static void *echoer(void *wires)
+{
+	struct wire *there = wires, *back = there + 1;
+
+	for (long i = 0; i < tasks; i++)
+		wire_send(back, wire_receive(there));
+	return NULL;
+}
+
+static void run_ping(const char *name)
+{
+	struct wire wires[2] = {{st_cond_new(), 0, 0}, {st_cond_new(), 0, 0}};
+	st_thread_t other = spawn(echoer, wires, 1);
+	int64_t before = bench_now();
+
+	for (long i = 0; i < tasks; i++) {
+		wire_send(&wires[0], i);
+		if (wire_receive(&wires[1]) != i)
+			exit(1);
+	}
+	bench_print(name, (double)(bench_now() - before) / (double)tasks);
+	st_thread_join(other, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -189,6 +236,8 @@ int main(int argc, char **argv)
 		run_alive(argv[2], bench_argument(argc, argv, 4));
 	else if (strcmp(what, "mutex") == 0)
 		run_mutex(argv[2]);
+	else if (strcmp(what, "ping") == 0)
+		run_ping(argv[2]);
 	else if (strcmp(what, "sleep") == 0)
 		run_sleep(argv[2]);
 	else if (strcmp(what, "timers") == 0)

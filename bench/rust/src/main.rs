@@ -5,7 +5,7 @@
 //!   bench-tokio yield|yield-mixed NAME TASKS YIELDS      bench-tokio spawn NAME COUNT
 //!   bench-tokio alive NAME TASKS ROUNDS                  bench-tokio sleep NAME TASKS
 //!   bench-tokio timers NAME TASKS DELAY_MS SPREAD_MS     bench-tokio echo
-//!   bench-tokio mutex NAME COUNT
+//!   bench-tokio mutex|ping|select NAME COUNT
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -139,6 +139,47 @@ async fn locker(count: u64, mutex: std::sync::Arc<tokio::sync::Mutex<()>>) {
     }
 }
 
+async fn run_ping(name: &str, count: u64) {
+    let (there, mut at_there) = tokio::sync::mpsc::channel(1);
+    let (back, mut at_back) = tokio::sync::mpsc::channel(1);
+    spawn(async move {
+        while let Some(value) = at_there.recv().await {
+            back.send(value).await.unwrap();
+        }
+    });
+    let before = Instant::now();
+    for i in 0..count {
+        there.send(i).await.unwrap();
+        assert_eq!(at_back.recv().await, Some(i));
+    }
+    report(name, before.elapsed().as_nanos() as f64 / count as f64);
+}
+
+async fn run_select(name: &str, count: u64) {
+    let (to_a, mut a) = tokio::sync::mpsc::channel(1);
+    let (to_b, mut b) = tokio::sync::mpsc::channel(1);
+    let (to_c, mut c) = tokio::sync::mpsc::channel(1);
+    let (to_d, mut d) = tokio::sync::mpsc::channel(1);
+    spawn(async move {
+        let to = [to_a, to_b, to_c, to_d];
+        for i in 0..count {
+            to[(i * 7 / 3 % 4) as usize].send(i).await.unwrap();
+        }
+        std::future::pending::<()>().await;
+    });
+    let before = Instant::now();
+    for _ in 0..count {
+        tokio::select! {
+            value = a.recv() => value,
+            value = b.recv() => value,
+            value = c.recv() => value,
+            value = d.recv() => value,
+        }
+        .unwrap();
+    }
+    report(name, before.elapsed().as_nanos() as f64 / count as f64);
+}
+
 async fn run_mutex(name: &str, count: u64) {
     let mutex = std::sync::Arc::new(tokio::sync::Mutex::new(()));
     let before = Instant::now();
@@ -178,6 +219,8 @@ async fn run(arguments: Vec<String>) {
         "sleep" => run_sleep(&arguments[2], number(3)).await,
         "timers" => run_timers(&arguments[2], number(3), number(4), number(5)).await,
         "mutex" => run_mutex(&arguments[2], number(3)).await,
+        "ping" => run_ping(&arguments[2], number(3)).await,
+        "select" => run_select(&arguments[2], number(3)).await,
         "echo" => run_echo().await,
         other => panic!("unknown benchmark {}", other),
     }
