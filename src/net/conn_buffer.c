@@ -230,6 +230,12 @@ int cr__conn_out_write(cr_conn *conn, struct iovec *vector, int count)
 		size += vector[i].iov_len;
 	if (out->error < 0)
 		return out->error;
+	/* After cancelled writes: those that follow must not pile up. */
+	if (held(out) > out->high) {
+		r = drain(conn, out->low);
+		if (r < 0)
+			return r;
+	}
 	if (size > out->high || append(out, vector, count) < 0)
 		return write_through(conn, vector, count);
 	if (held(out) > out->high)

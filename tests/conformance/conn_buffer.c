@@ -282,6 +282,27 @@ static int cancelled_write(int *unused)
 	return 0;
 }
 
+/* Writes until nothing moves any more: what is held stays within its bound meanwhile. */
+static void fill(cr_conn *conn)
+{
+	static char block[HIGH];
+	size_t written = 0, before;
+	int r;
+
+	do {
+		before = written;
+		r = cr_timeout(cr_millis(20), ({
+				       do {
+					       r = cr_conn_write(conn, block, sizeof block);
+					       written += r == 0;
+				       } while (r == 0);
+				       r;
+			       }));
+		CHECK_EQ(r, -ETIMEDOUT);
+		CHECK_LE(cr_conn_unsent(conn), 2 * HIGH);
+	} while (written != before);
+}
+
 static int flush_it(cr_conn *conn)
 {
 	return cr_conn_flush(conn);
@@ -289,20 +310,13 @@ static int flush_it(cr_conn *conn)
 
 static int busy(int *unused)
 {
-	static char block[HIGH];
 	cr_conn *c[2];
 	int r;
 
 	(void)unused;
 	CHECK_EQ(cr_conn_pair(c), 0);
 	CHECK_EQ(cr_conn_buffer_set(c[0], LOW, HIGH), 0);
-	r = cr_timeout(cr_millis(30), ({
-			       do
-				       r = cr_conn_write(c[0], block, sizeof block);
-			       while (r == 0);
-			       r;
-		       }));
-	CHECK_EQ(r, -ETIMEDOUT);
+	fill(c[0]);
 	{
 		CORAIL_SCOPE(scope);
 		cr_task task;
