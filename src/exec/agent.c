@@ -15,22 +15,27 @@ static void raise_signal(struct cr__agent *agent)
 }
 
 /*
- * `posting` comes first: from the push on, whoever empties the stack may let the loop end, and it
- * waits for those who post. Sequentially consistent with the loop's side in closing: either it sees
- * the job, or we see that it watches.
+ * Who finds the stack empty posts, and touches the agent after its push: from there on whoever
+ * empties the stack may let the loop end, and waits for those in `posting`. The others are done
+ * with their push. Sequentially consistent with the loop's side in closing: either it sees the job,
+ * or we see that it watches.
  */
 void cr__agent_push(struct cr__agent *agent, struct cr__job *job)
 {
-	struct cr__job *first;
+	struct cr__job *first = atomic_load_explicit(&agent->done, memory_order_relaxed);
 
+	while (first) {
+		job->next_done = first;
+		if (atomic_compare_exchange_weak(&agent->done, &first, job))
+			return;
+	}
 	atomic_fetch_add_explicit(&agent->posting, 1, memory_order_relaxed);
-	first = atomic_load_explicit(&agent->done, memory_order_relaxed);
 	do {
 		job->next_done = first;
 	} while (!atomic_compare_exchange_weak(&agent->done, &first, job));
 	if (!first && !agent->sim)
 		cr__loop_post_foreign(agent->loop, &agent->post);
-	if (atomic_load(&agent->watched))
+	if (!first && atomic_load(&agent->watched))
 		raise_signal(agent);
 	atomic_fetch_sub_explicit(&agent->posting, 1, memory_order_release);
 }

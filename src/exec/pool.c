@@ -53,13 +53,13 @@ static bool unlink_queued(struct cr_threads *pool, struct cr__job *job)
 		refill(pool);
 		return true;
 	}
-	pthread_mutex_lock(&holder->lock);
+	cr__worker_lock(holder);
 	taken = atomic_load_explicit(&job->state, memory_order_relaxed) == CR__JOB_QUEUED;
 	if (taken) {
 		cr__list_remove(&job->link);
 		holder->local_count--;
 	}
-	pthread_mutex_unlock(&holder->lock);
+	cr__worker_unlock(holder);
 	return taken;
 }
 
@@ -167,9 +167,9 @@ void cr_threads_stats_get(cr_threads *pool, cr_threads_stats *ret_stats)
 	stats.queued = pool->queued;
 	stats.waiting = pool->waiting_count;
 	for (struct cr__worker *w = pool->workers; w; w = w->next) {
-		pthread_mutex_lock(&w->lock);
+		cr__worker_lock(w);
 		stats.queued += w->local_count;
-		pthread_mutex_unlock(&w->lock);
+		cr__worker_unlock(w);
 		stats.running += atomic_load_explicit(&w->current, memory_order_relaxed) != NULL;
 		stats.jobs += atomic_load_explicit(&w->jobs, memory_order_relaxed);
 	}

@@ -38,6 +38,7 @@ enum cr__job_state {
 };
 
 struct cr__job {
+	/* First what worker and loop pass to and fro: a cache line of it. */
 	struct cr__list link;
 	/* On the worker. May block, must not suspend. */
 	enum cr__fate (*run)(struct cr__job *job);
@@ -46,18 +47,17 @@ struct cr__job {
 	 * it never will. The record is the owner's again. Must not suspend.
 	 */
 	void (*done)(struct cr__job *job);
-	/* Whether its caller does not want it any more; NULL: it always does. On the worker. */
-	bool (*cancelled)(const struct cr__job *job);
-
-	cr__site site; /* where it was asked for and what it runs, for debuggers; NULL: unknown */
+	struct cr__agent *agent; /* of the loop that is told */
+	struct cr__job *next_done;
+	struct cr__worker *holder; /* who took it; NULL: it is in a queue of the pool */
+	_Atomic uint32_t state;    /* enum cr__job_state */
+	int error;                 /* why it was not run; 0: it was */
 
 	struct cr_threads *pool;
-	struct cr__agent *agent;   /* of the loop that is told */
-	struct cr__worker *holder; /* who took it; NULL: it is in a queue of the pool */
-	struct cr__job *next_done;
-	struct cr__list out;    /* the simulator's: those that have begun and not ended */
-	_Atomic uint32_t state; /* enum cr__job_state */
-	int error;              /* why it was not run; 0: it was */
+	/* Whether its caller does not want it any more; NULL: it always does. On the worker. */
+	bool (*cancelled)(const struct cr__job *job);
+	cr__site site; /* where it was asked for and what it runs, for debuggers; NULL: unknown */
+	struct cr__list out; /* the simulator's: those that have begun and not ended */
 };
 
 /*

@@ -19,7 +19,7 @@ enum {
 	NAMES_MAX = 4,
 	NICE_MAX = 19,
 	/* Some five to thirty microseconds, depending on what a pause takes on the machine. */
-	SPIN_MAX = 512,
+	SPIN_MAX = 1024,
 };
 
 static const cr_nsec idle_default = INT64_C(10000000000);
@@ -55,7 +55,7 @@ static void pool_reset(struct cr_threads *pool)
 	pool->waiting_count = pool->threads = pool->searching = 0;
 	pool->closing = false;
 	for (struct cr__worker *w = pool->workers; w; w = w->next) {
-		pthread_mutex_init(&w->lock, NULL);
+		w->locked = false;
 		cr__list_init(&w->local);
 		cr__list_init(&w->sleeper);
 		w->local_count = 0;
@@ -162,10 +162,10 @@ static void drop_queued(struct cr_threads *pool, struct cr__list *ret_dropped)
 	pool->queued = 0;
 	pool->waiting_count = 0;
 	for (struct cr__worker *w = pool->workers; w; w = w->next) {
-		pthread_mutex_lock(&w->lock);
+		cr__worker_lock(w);
 		cr__list_splice(ret_dropped, &w->local);
 		w->local_count = 0;
-		pthread_mutex_unlock(&w->lock);
+		cr__worker_unlock(w);
 	}
 	for (struct cr__list *node = ret_dropped->next; node != ret_dropped; node = node->next) {
 		struct cr__job *job = CR__CONTAINER(node, struct cr__job, link);
@@ -276,7 +276,6 @@ void cr_threads_close(cr_threads *pool)
 		pool->workers = w->next;
 		if (w->alive)
 			pthread_join(w->thread, NULL);
-		pthread_mutex_destroy(&w->lock);
 		cr__free(w);
 	}
 	pthread_mutex_destroy(&pool->lock);

@@ -23,6 +23,7 @@
 #include "task/park.h"
 
 #include <pthread.h>
+#include <sched.h>
 
 enum {
 	CR__THREADS_MAX = 1024,
@@ -43,7 +44,7 @@ struct cr__worker {
 
 	/* Its own jobs, not on a cache line with what others write. */
 	char apart[64];
-	pthread_mutex_t lock;
+	_Atomic bool locked; /* held for a few instructions: see cr__worker_lock() */
 	struct cr__list local;
 	size_t local_count;
 };
@@ -86,6 +87,21 @@ int cr__pool_put(struct cr_threads *pool, struct cr__job *job, bool refuse);
 
 /* Ends what a worker or a closing pool is done with: its loop will call done(). Any thread. */
 void cr__job_finish(struct cr__job *job);
+
+/*
+ * The lock around a worker's own jobs: one atomic exchange where a mutex needs two, for each job.
+ * Only a thief, or who takes a job back, ever meets the worker here.
+ */
+static inline void cr__worker_lock(struct cr__worker *worker)
+{
+	while (atomic_exchange_explicit(&worker->locked, true, memory_order_acquire))
+		sched_yield();
+}
+
+static inline void cr__worker_unlock(struct cr__worker *worker)
+{
+	atomic_store_explicit(&worker->locked, false, memory_order_release);
+}
 
 /* Wakes a worker that cr__worker_wanted() chose; NULL: nobody. */
 void cr__worker_wake(struct cr__worker *worker);

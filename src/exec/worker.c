@@ -13,7 +13,7 @@
 
 /* The threads of a pool. */
 
-enum { TAKE_MAX = 32, SPIN_MIN = 16 };
+enum { TAKE_MAX = 32, SPIN_MIN = 128 };
 
 /* The worker that a thread is: the key's value. */
 static pthread_key_t key;
@@ -46,10 +46,10 @@ static inline void pause_briefly(void)
 
 static void keep(struct cr__worker *w, struct cr__list *jobs, size_t count)
 {
-	pthread_mutex_lock(&w->lock);
+	cr__worker_lock(w);
 	cr__list_splice(&w->local, jobs);
 	w->local_count += count;
-	pthread_mutex_unlock(&w->lock);
+	cr__worker_unlock(w);
 }
 
 /*
@@ -84,7 +84,7 @@ static size_t steal_from(struct cr__worker *w, struct cr__worker *victim)
 	size_t count;
 
 	cr__list_init(&jobs);
-	pthread_mutex_lock(&victim->lock);
+	cr__worker_lock(victim);
 	count = (victim->local_count + 1) / 2;
 	for (size_t i = 0; i < count; i++) {
 		struct cr__list *node = cr__list_first(&victim->local);
@@ -94,7 +94,7 @@ static size_t steal_from(struct cr__worker *w, struct cr__worker *victim)
 		cr__list_push_back(&jobs, node);
 	}
 	victim->local_count -= count;
-	pthread_mutex_unlock(&victim->lock);
+	cr__worker_unlock(victim);
 	if (count)
 		keep(w, &jobs, count);
 	return count;
@@ -122,7 +122,7 @@ static struct cr__job *begin(struct cr__worker *w)
 	struct cr__job *job = NULL;
 	struct cr__list *node;
 
-	pthread_mutex_lock(&w->lock);
+	cr__worker_lock(w);
 	node = cr__list_first(&w->local);
 	if (node) {
 		job = CR__CONTAINER(node, struct cr__job, link);
@@ -130,7 +130,7 @@ static struct cr__job *begin(struct cr__worker *w)
 		w->local_count--;
 		atomic_store_explicit(&job->state, CR__JOB_RUNNING, memory_order_relaxed);
 	}
-	pthread_mutex_unlock(&w->lock);
+	cr__worker_unlock(w);
 	return job;
 }
 
@@ -304,7 +304,6 @@ static struct cr__worker *record(struct cr_threads *pool)
 	w->number = count;
 	cr__list_init(&w->local);
 	cr__list_init(&w->sleeper);
-	pthread_mutex_init(&w->lock, NULL);
 	w->next = pool->workers;
 	pool->workers = w;
 	return w;
