@@ -265,7 +265,7 @@ cr_case cr_case_task(cr_task task)
 	return u.whole;
 }
 
-/* ---------------------------------------------------------------------------- asking about it --- */
+/* -------------------------------------------------------------------------- asking about it --- */
 
 int cr_task_result(cr_task handle, int *ret_result)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: timeout=180 */
-/* Channels and select, tortured: whatever is cancelled wherever, each value arrives once or stays. */
+/* Channels and select, tortured: whatever is cancelled, each value arrives once or stays. */
 
 #include "support/torture.h"
 
