@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from harness import machine
+from harness import machine, tls
 
 MILLION = 1000000
 PYTHON = "/usr/bin/python3"
@@ -358,9 +358,31 @@ def channel_works():
     return [ping, select]
 
 
+def tls_work():
+    """One connection, both ends on one processor; AES-128-GCM, with Python AES-256-GCM."""
+    name = "tls-throughput"
+    script = os.path.join(HERE, "python", "tls.py")
+    programs = {"corail": (["corail-tls"], "corail-tls", 2000),
+                "limit": (["tls-blocking"], "tls-blocking", 2000),
+                "go": (["go-tls"], "go-tls", 2000),
+                "uvloop": ([PYTHON, script, "uvloop"], "uvloop", 400),
+                "asyncio": ([PYTHON, script, "asyncio"], "asyncio", 400)}
+
+    def entrant(peer, command, part, megabytes):
+        return Entrant(peer, lambda place: place.run(
+            command + [name, max(place.count(megabytes), 20), place.server.chain,
+                       place.server.key], place.first, ONE_THREAD), [part])
+
+    return Work(
+        [Figure(name, "MB/s", "higher", [Target("0.8 x limit", 0.8, "limit"),
+                                         Target("go", 1, "go")])],
+        [entrant(peer, *program) for peer, program in programs.items()], tls.Certificate)
+
+
 def works():
     return (yield_works() + spawn_works() + sleep_works() + [mutex_work()] + channel_works() +
             [process_work()] +
+            [tls_work()] +
             [echo("tcp-echo-64", 64, 60000), echo("tcp-echo-1000", 1000, 60000), pages()])
 
 
