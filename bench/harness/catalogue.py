@@ -292,6 +292,22 @@ def mutex_work():
                 [tasks(peer, "mutex", name, amount) for peer, amount in amounts.items()])
 
 
+def channel_works():
+    amounts = {"corail": 10 * MILLION, "tokio": 2 * MILLION, "go": 2 * MILLION,
+               "state-threads": 3 * MILLION, "uvloop": MILLION // 5, "asyncio": MILLION // 10}
+    name = "chan-ping-pong"
+    ping = Work(
+        [Figure(name, "ns", "lower", [Target("state-threads", 1, "state-threads"),
+                                      Target("go / 4", 1 / 4, "go")])],
+        [tasks(peer, "ping", name, amount) for peer, amount in amounts.items()])
+    name = "select-4"
+    select = Work(
+        [Figure(name, "ns", "lower", [Target("go / 2", 1 / 2, "go")])],
+        [tasks(peer, "select", name, amount // 2) for peer, amount in amounts.items()
+         if peer != "state-threads"])
+    return [ping, select]
+
+
 def process_work():
     """One program after the other, on one processor: what starting and noticing the end cost."""
     name = "process-spawn"
@@ -342,22 +358,6 @@ def offload_works():
     ]
 
 
-def channel_works():
-    amounts = {"corail": 10 * MILLION, "tokio": 2 * MILLION, "go": 2 * MILLION,
-               "state-threads": 3 * MILLION, "uvloop": MILLION // 5, "asyncio": MILLION // 10}
-    name = "chan-ping-pong"
-    ping = Work(
-        [Figure(name, "ns", "lower", [Target("state-threads", 1, "state-threads"),
-                                      Target("go / 4", 1 / 4, "go")])],
-        [tasks(peer, "ping", name, amount) for peer, amount in amounts.items()])
-    name = "select-4"
-    select = Work(
-        [Figure(name, "ns", "lower", [Target("go / 2", 1 / 2, "go")])],
-        [tasks(peer, "select", name, amount // 2) for peer, amount in amounts.items()
-         if peer != "state-threads"])
-    return [ping, select]
-
-
 def tls_work():
     """One connection, both ends on one processor; AES-128-GCM, with Python AES-256-GCM."""
     name = "tls-throughput"
@@ -381,7 +381,7 @@ def tls_work():
 
 def works():
     return (yield_works() + spawn_works() + sleep_works() + [mutex_work()] + channel_works() +
-            [process_work()] +
+            [process_work()] + offload_works() +
             [tls_work()] +
             [echo("tcp-echo-64", 64, 60000), echo("tcp-echo-1000", 1000, 60000), pages()])
 
