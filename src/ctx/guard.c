@@ -114,10 +114,11 @@ void cr__guard_release(enum cr__guard guard, size_t count)
  * One system call for up to BATCH ranges. Returns whether all were done; `known` remembers a
  * refusal.
  */
-static bool advise_vector(char *base, size_t stride, size_t count, size_t size, int advice,
+static bool advise_vector(void *first, size_t stride, size_t count, size_t size, int advice,
                           _Atomic int *known)
 {
 	struct iovec ranges[BATCH];
+	char *base = first;
 
 	if (atomic_load_explicit(known, memory_order_relaxed) < 0)
 		return false;

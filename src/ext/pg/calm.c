@@ -132,7 +132,7 @@ static int drain(cr_pg_conn *conn, bool *ret_obeyed)
  */
 static int absorb(cr_pg_conn *conn)
 {
-	bool unused;
+	bool unused = false;
 	int r = PQsendQuery(conn->link, "") ? cr__pg_flush(conn) : -CORAIL_E_SQL_CONNECTION;
 
 	return r < 0 ? r : drain(conn, &unused);

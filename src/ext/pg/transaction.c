@@ -13,6 +13,7 @@ static int run(cr_pg_conn *conn, const char *outer, const char *inner, int level
 
 	if (level == 1)
 		return cr__pg_simple(conn, outer, tag, size);
+	/* cppcheck-suppress wrongPrintfScanfArgNum; some name it once */
 	snprintf(sql, sizeof sql, inner, level, level);
 	return cr__pg_simple(conn, sql, tag, size);
 }
