@@ -344,6 +344,7 @@ static int server_full(cr_pg *db)
 /* --------------------------------------------------------------------------------- options --- */
 
 static int notices;
+static char notice_arg[] = "arg";
 
 static void on_notice(void *arg, const char *text)
 {
@@ -437,18 +438,19 @@ static int closing(cr_pg *unused)
 
 static int targets(cr_pg *unused)
 {
+	/* The server's port goes in between. */
 	static const struct {
-		const char *format;
+		const char *before, *after;
 		int error;
 	} cases[] = {
-		{"host=localhost port=%s", 0},
-		{"postgresql://127.0.0.1:%s/postgres?connect_timeout=5", 0},
-		{"postgresql://localhost:1,localhost:%s/postgres", 0},
-		{"host=no-such-host.invalid,127.0.0.1 port=1,%s", 0},
-		{"host=127.0.0.1 port=%s user=nobody-known", -CORAIL_E_SQL_LOGIN},
-		{"host=127.0.0.1 port=%s dbname=nowhere", -CORAIL_E_SQL_SYNTAX},
-		{"host=127.0.0.1 port=1 application_name=%s", -ECONNREFUSED},
-		{"host=/nowhere port=%s", -ENOENT},
+		{"host=localhost port=", "", 0},
+		{"postgresql://127.0.0.1:", "/postgres?connect_timeout=5", 0},
+		{"postgresql://localhost:1,localhost:", "/postgres", 0},
+		{"host=no-such-host.invalid,127.0.0.1 port=1,", "", 0},
+		{"user=nobody-known host=127.0.0.1 port=", "", -CORAIL_E_SQL_LOGIN},
+		{"dbname=nowhere host=127.0.0.1 port=", "", -CORAIL_E_SQL_SYNTAX},
+		{"host=127.0.0.1 port=1 application_name=", "", -ECONNREFUSED},
+		{"host=/nowhere port=", "", -ENOENT},
 	};
 	cr_sql_error error;
 	cr_pg *db;
@@ -459,7 +461,8 @@ static int targets(cr_pg *unused)
 		char target[128];
 		cr_pg_conn *conn;
 
-		snprintf(target, sizeof target, cases[i].format, getenv("PG_PORT"));
+		snprintf(target, sizeof target, "%s%s%s", cases[i].before, getenv("PG_PORT"),
+		         cases[i].after);
 		CHECK_EQ(cr_pg_open(target, NULL, &db, &error), 0);
 		CHECK_EQ(cr_pg_acquire(db, &conn, &error), cases[i].error);
 		if (cases[i].error == 0)
@@ -558,7 +561,7 @@ int main(void)
 		.init = "set application_name = 'from init'",
 		.reset = "discard all",
 		.notice = on_notice,
-		.notice_arg = "arg",
+		.notice_arg = notice_arg,
 	};
 
 	RUN_PG(a_cancelled_query_stops);

@@ -5,22 +5,17 @@
 
 #include <stdio.h>
 
-/* Runs "verb savepoint" or "verb" for the level of a transaction. */
-static int run(cr_pg_conn *conn, const char *outer, const char *inner, int level, char *tag,
-               size_t size)
+/* The name of a level's savepoint. */
+static const char *savepoint(int level, char name[24])
 {
-	char sql[96];
-
-	if (level == 1)
-		return cr__pg_simple(conn, outer, tag, size);
-	/* cppcheck-suppress wrongPrintfScanfArgNum; some name it once */
-	snprintf(sql, sizeof sql, inner, level, level);
-	return cr__pg_simple(conn, sql, tag, size);
+	snprintf(name, 24, "cr_%d", level);
+	return name;
 }
 
 int cr_pg_tx_begin(cr_pg_tx *tx, cr_pg_conn *conn, const char *mode)
 {
-	cr_buf outer = {0};
+	cr_buf sql = {0};
+	char name[24];
 	int r;
 
 	if (tx->cr__conn)
@@ -28,10 +23,13 @@ int cr_pg_tx_begin(cr_pg_tx *tx, cr_pg_conn *conn, const char *mode)
 	r = cr__pg_enter(conn, CALM);
 	if (r < 0)
 		return r;
-	r = cr_buf_printf(&outer, "begin %s", mode ? mode : "");
+	if (conn->tx_level == 0)
+		r = cr_buf_printf(&sql, "begin %s", mode ? mode : "");
+	else
+		r = cr_buf_printf(&sql, "savepoint %s", savepoint(conn->tx_level + 1, name));
 	if (r == 0)
-		r = run(conn, outer.data, "savepoint cr_%d", conn->tx_level + 1, NULL, 0);
-	cr_buf_free(&outer);
+		r = cr__pg_simple(conn, sql.data, NULL, 0);
+	cr_buf_free(&sql);
 	r = cr__pg_leave(conn, r);
 	if (r == 0) {
 		tx->cr__conn = conn;
@@ -54,7 +52,7 @@ static void over(cr_pg_tx *tx)
 int cr_pg_tx_commit(cr_pg_tx *tx)
 {
 	cr_pg_conn *conn = tx->cr__conn;
-	char tag[32] = "";
+	char tag[32] = "", name[24], sql[64] = "commit";
 	int r = innermost(tx);
 
 	if (r == 0)
@@ -62,7 +60,9 @@ int cr_pg_tx_commit(cr_pg_tx *tx)
 	/* Refused at the door, nothing was sent: the transaction is under way as before. */
 	if (r < 0)
 		return r;
-	r = run(conn, "commit", "release savepoint cr_%d", tx->cr__level, tag, sizeof tag);
+	if (tx->cr__level > 1)
+		snprintf(sql, sizeof sql, "release savepoint %s", savepoint(tx->cr__level, name));
+	r = cr__pg_simple(conn, sql, tag, sizeof tag);
 	if (r == 0 && strcmp(tag, "ROLLBACK") == 0)
 		r = cr__pg_fail_with(conn, -CORAIL_E_SQL_ABORTED, NULL);
 	if (r < 0 && tx->cr__level > 1)
@@ -75,13 +75,16 @@ int cr_pg_tx_commit(cr_pg_tx *tx)
 static int rollback(cr_pg_tx *tx)
 {
 	cr_pg_conn *conn = tx->cr__conn;
+	char name[24], sql[96] = "rollback";
 	int r = cr__pg_enter(conn, CALM);
 
 	if (r < 0)
 		return r;
-	return cr__pg_leave(conn, run(conn, "rollback",
-	                              "rollback to savepoint cr_%d; release savepoint cr_%d",
-	                              tx->cr__level, NULL, 0));
+	savepoint(tx->cr__level, name);
+	if (tx->cr__level > 1)
+		snprintf(sql, sizeof sql, "rollback to savepoint %s; release savepoint %s", name,
+		         name);
+	return cr__pg_leave(conn, cr__pg_simple(conn, sql, NULL, 0));
 }
 
 int cr_pg_tx_rollback(cr_pg_tx *tx)
