@@ -57,7 +57,7 @@ elseif(arch MATCHES "^(aarch64|arm64)$")
   set(arch aarch64)
 endif()
 
-set(folders base ctx loop loop/backend task sync io exec net)
+set(folders base ctx loop loop/backend task sync io exec fs net)
 set(patterns)
 foreach(folder IN LISTS folders)
   list(APPEND patterns src/${folder}/*.c src/${folder}/*_${arch}.S)

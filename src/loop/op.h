@@ -46,7 +46,39 @@ enum cr__opcode {
 	/* buffer: struct mmsghdr[], size: how many; flags: MSG_*; result: how many went or came */
 	CR__OP_RECVMMSG,
 	CR__OP_SENDMMSG,
+	/*
+	 * Files. From here on an operation takes no direction of a descriptor: any number may be
+	 * under way, and who closes the descriptor must know that there are none. `path` and
+	 * `second` are zero-terminated; relative ones start at the folder `fd`, or AT_FDCWD.
+	 */
+	CR__OP_OPEN,    /* path, flags: O_*, size: mode; result: the descriptor */
+	CR__OP_STAT,    /* path, flags: AT_*, second: struct statx *, size: STATX_* */
+	CR__OP_READ_AT, /* buffer, size, offset. flags: CR__OP_TRY to look into memory first */
+	CR__OP_WRITE_AT,
+	CR__OP_READV_AT, /* buffer: struct iovec[], size: how many */
+	CR__OP_WRITEV_AT,
+	CR__OP_SYNC,     /* flags: 1 for the data only */
+	CR__OP_ALLOCATE, /* flags: FALLOC_*, offset, length `size` */
+	CR__OP_RENAME,   /* path, other, second: the new folder and name, flags: RENAME_* */
+	CR__OP_UNLINK,   /* path, flags: AT_REMOVEDIR */
+	CR__OP_MKDIR,    /* path, size: mode */
+	CR__OP_LINK,     /* path, other, second: the new folder and name, flags: AT_* */
+	CR__OP_SYMLINK,  /* second: the text, path: the new name */
+	CR__OP_TRUNCATE, /* offset: the new size */
+	CR__OP_CHMOD,    /* size: mode */
+	CR__OP_READLINK, /* path, second: char *, size; result: how long the text is */
+	CR__OP_LIST,     /* buffer, size: as getdents64(2) fills it; result: bytes */
+	CR__OP_CLONE,    /* from `other`, the whole file, as FICLONE */
+	CR__OP_COPY,     /* from `other`: `size` bytes at `offset` to the same place */
+	CR__OP_LOCK,     /* flags: LOCK_* and always LOCK_NB; result: -EWOULDBLOCK */
+	CR__OP_WATCH,    /* an inotify descriptor; path, flags: IN_*; result: the watch's number */
 };
+
+/* The first operation on files. */
+#define CR__OP_FILE CR__OP_OPEN
+
+/* For CR__OP_READ*_AT: what lies in memory is read without waiting, if the kernel can tell. */
+#define CR__OP_TRY 1u
 
 struct cr__op {
 	/* By the asker. */
@@ -55,10 +87,16 @@ struct cr__op {
 	int fd;
 	uint32_t flags;
 	int other; /* a second descriptor, whose directions are not taken */
-	void *buffer;
+	union {
+		void *buffer;
+		const char *path;
+	};
 	size_t size;
 	int64_t offset;
-	socklen_t *length;
+	union {
+		socklen_t *length;
+		void *second;
+	};
 	/* By the backend. */
 	ssize_t result; /* zero or positive, or a negative errno */
 	uint32_t state; /* the backend's own */
@@ -77,6 +115,12 @@ struct cr__loop;
  * started.
  */
 int cr__op_start(struct cr__loop *loop, struct cr__op *op);
+
+/*
+ * Does an operation here and now, blocking: for a thread that may (src/loop/offline.h). Result as
+ * op->result.
+ */
+ssize_t cr__op_block(struct cr__op *op);
 
 /*
  * Asks for an end. Returns true when the operation is undone at once: done() will not be called,

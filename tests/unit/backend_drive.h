@@ -43,6 +43,7 @@ static inline void op_done(struct cr__op *op)
 static inline void loop_begin(const struct cr__backend *backend)
 {
 	CHECK_EQ(cr__loop_open(&loop, backend, 0), 0);
+	cr__loop_of_thread = &loop;
 #if CORAIL_WITH_URING
 	if (backend == &cr__backend_uring && old_kernel) {
 		struct cr__uring *u = cr__uring_of(&loop);
@@ -57,6 +58,7 @@ static inline void loop_begin(const struct cr__backend *backend)
 static inline void loop_end(void)
 {
 	cr__loop_close(&loop);
+	cr__loop_of_thread = NULL;
 }
 
 static inline struct cr__op op_of(enum cr__opcode code, int fd, const void *buffer, size_t size)
@@ -71,6 +73,8 @@ static inline struct cr__op op_of(enum cr__opcode code, int fd, const void *buff
 static inline void poll_once(cr_nsec duration)
 {
 	CHECK_GE(loop.backend->poll(&loop, duration ? cr__clock_monotonic() + duration : 0), 0);
+	/* What other threads have posted. */
+	CHECK_EQ(cr__loop_turn(&loop, true), 0);
 }
 
 /* Polls until an operation has ended. Returns its result. */

@@ -6,15 +6,15 @@ import re
 
 from .tree import Finding
 
-# base <- ctx, loop <- task <- sync, io, exec <- net <- ext <- cli
+# base <- ctx, loop <- task <- sync, io, exec <- fs <- net <- ext <- cli
 RANKS = {"base": 0, "ctx": 1, "loop": 2, "task": 3, "sync": 4, "io": 4, "exec": 4,
-         "net": 5, "ext": 6, "cli": 7}
+         "fs": 5, "net": 6, "ext": 7, "cli": 8}
 # Public headers and the layer that they belong to.
 HEADERS = {"base": "base", "loop": "loop", "sim": "loop", "task": "task", "debug": "task",
            "local": "task", "interval": "sync", "sync": "sync", "chan": "sync",
            "chan_threadsafe": "sync", "queue": "sync", "broadcast": "sync", "select": "task",
            "io": "io", "signal": "io", "process": "io", "exec": "exec", "proc": "exec",
-           "loops": "net", "fs": "net", "net": "net", "udp": "net", "socket": "net", "stdio": "net",
+           "loops": "net", "fs": "fs", "net": "net", "udp": "net", "socket": "net", "stdio": "net",
            "dns": "net", "shutdown": "net", "tls": "net", "corail": "net", "http": "ext",
            "http_server": "ext", "curl": "ext", "sql": "ext", "pg": "ext", "sqlite": "ext", "redis": "ext"}
 PUBLIC_ONLY = ("src/net/tls/", "src/ext/", "cli/")

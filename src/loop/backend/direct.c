@@ -123,17 +123,22 @@ static ssize_t socket_transfer(struct cr__op *op, const struct vector *vector, b
 	              : CR__RESULT_OF(recvmsg(op->fd, &message, MSG_DONTWAIT));
 }
 
-/*
- * A blocking write of more than fits would hold the loop up. Where poll(2) says that a pipe has
- * room there is room for PIPE_BUF bytes (pipe(7)); terminals have more. Regular files never wait
- * for a reader.
- */
-static void vector_limit(int fd, struct vector *vector)
+static bool regular(int fd)
 {
 	struct stat info;
+
+	return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+/*
+ * A blocking write of more than fits would hold the loop up. Where poll(2) says that a pipe has
+ * room there is room for PIPE_BUF bytes (pipe(7)); terminals have more.
+ */
+static void vector_limit(struct vector *vector)
+{
 	int i = 0;
 
-	if (vector->count == 0 || (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)))
+	if (vector->count == 0)
 		return;
 	while (i < vector->count - 1 && vector->data[i].iov_len == 0)
 		i++;
@@ -166,17 +171,35 @@ static ssize_t transfer(struct cr__op *op, uint32_t *known)
 	           : CR__RESULT_OF(preadv2(op->fd, vector.data, vector.count, -1, RWF_NOWAIT));
 	if (n != -EOPNOTSUPP)
 		return n;
+	if (regular(op->fd))
+		return -ENOTBLK;
 	if (!ready(op->fd, writes ? POLLOUT : POLLIN))
 		return -EAGAIN;
 	if (!writes)
 		return CR__RESULT_OF(readv(op->fd, vector.data, vector.count));
-	vector_limit(op->fd, &vector);
+	vector_limit(&vector);
 	return write_quietly(op->fd, &vector, 0);
+}
+
+/* At a position: as far as memory goes; else whoever asked has to wait for a disk. */
+static ssize_t transfer_at(const struct cr__op *op)
+{
+	const struct iovec one = {.iov_base = op->buffer, .iov_len = op->size};
+	ssize_t n = op->code == CR__OP_PREAD
+	                    ? CR__RESULT_OF(preadv2(op->fd, &one, 1, op->offset, RWF_NOWAIT))
+	                    : CR__RESULT_OF(pwritev2(op->fd, &one, 1, op->offset, RWF_NOWAIT));
+
+	return n == -EAGAIN || n == -EOPNOTSUPP ? -ENOTBLK : n;
 }
 
 ssize_t cr__direct_wait(const struct cr__op *op)
 {
 	struct vector vector;
+
+	if (op->code == CR__OP_PREAD)
+		return CR__RESULT_OF(pread(op->fd, op->buffer, op->size, op->offset));
+	if (op->code == CR__OP_PWRITE)
+		return CR__RESULT_OF(pwrite(op->fd, op->buffer, op->size, op->offset));
 
 	vector_of(op, &vector);
 	if (op->code == CR__OP_WRITE || op->code == CR__OP_WRITEV)
@@ -259,9 +282,8 @@ ssize_t cr__direct_try(struct cr__op *op, uint32_t *known)
 	case CR__OP_WRITEV:
 		return transfer(op, known);
 	case CR__OP_PREAD:
-		return CR__RESULT_OF(pread(op->fd, op->buffer, op->size, op->offset));
 	case CR__OP_PWRITE:
-		return CR__RESULT_OF(pwrite(op->fd, op->buffer, op->size, op->offset));
+		return transfer_at(op);
 	case CR__OP_RECV:
 		return CR__RESULT_OF(recv(op->fd, op->buffer, op->size, receive));
 	case CR__OP_SEND:
@@ -281,8 +303,9 @@ ssize_t cr__direct_try(struct cr__op *op, uint32_t *known)
 	case CR__OP_RECVMMSG:
 	case CR__OP_SENDMMSG:
 		return cr__direct_move(op);
+	default:
+		return -EOPNOTSUPP;
 	}
-	return -EOPNOTSUPP;
 }
 
 int cr__direct_ready(struct cr__loop *loop, int fd, int events)

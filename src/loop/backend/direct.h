@@ -46,7 +46,8 @@ void cr__sigpipe_release(const struct cr__sigpipe *sigpipe);
 /*
  * Tries an operation. Returns its result; -EAGAIN when it has to wait (for POLL: nothing holds);
  * for CONNECT -EINPROGRESS when it has to be tried again once writable. `known` are the CR__FD_* of
- * the descriptor; a hint in it may change. PREAD and PWRITE may wait for a disk.
+ * the descriptor; a hint in it may change. -ENOTBLK: only a call that waits for a disk would do,
+ * cr__direct_wait().
  */
 ssize_t cr__direct_try(struct cr__op *op, uint32_t *known);
 
@@ -64,5 +65,11 @@ static inline bool cr__direct_only(const struct cr__op *op)
 
 /* Reads or writes a file that cannot be waited for (a regular one), waiting for the disk. */
 ssize_t cr__direct_wait(const struct cr__op *op);
+
+/*
+ * Reads or writes at a position (CR__OP_READ_AT and its kin) as far as that needs no disk. -EAGAIN
+ * when it does, or when the file's kind cannot tell.
+ */
+ssize_t cr__direct_file_try(const struct cr__op *op);
 
 #endif

@@ -26,6 +26,7 @@
 #include "loop/backend/fds.h"
 #include "loop/backend/sockets.h"
 #include "loop/loop.h"
+#include "loop/offline.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -36,6 +37,9 @@
 #include <unistd.h>
 
 enum { EVENTS_AT_ONCE = 256 };
+
+/* An operation's cr__op.state. */
+enum { OP_FRESH, OP_CONNECTING, OP_OFFLINE };
 
 /* Not a number with a generation: numbers are positive. */
 #define WAKE_DATA UINT64_MAX
@@ -182,7 +186,7 @@ static bool attempt(struct epoll *e, struct cr__op *op)
 	ssize_t n = cr__direct_try(op, &flags);
 	bool ended = true;
 
-	if (n == -EAGAIN && op->code == CR__OP_POLL) {
+	if ((n == -EAGAIN && op->code == CR__OP_POLL) || n == -ENOTBLK) {
 		ended = false;
 	} else if (n == -EAGAIN) {
 		flags &= cr__op_directions(op) == CR__FD_READS ? ~CR__FD_READABLE
@@ -191,7 +195,7 @@ static bool attempt(struct epoll *e, struct cr__op *op)
 	} else if (n == -EINPROGRESS && op->code == CR__OP_CONNECT) {
 		/* An unconnected socket counts as hung up; what was seen of that is over. */
 		flags &= ~CR__FD_HANGUP;
-		op->state = 1;
+		op->state = OP_CONNECTING;
 		ended = false;
 	} else if (op->code == CR__OP_RECV && op->flags == 0 && flags & CR__FD_STREAM && n > 0 &&
 	           (size_t)n < op->size) {
@@ -204,35 +208,66 @@ static bool attempt(struct epoll *e, struct cr__op *op)
 	return ended;
 }
 
+static void offline_over(struct cr__loop *loop, struct cr__op *op)
+{
+	struct epoll *e = loop->backend_state;
+
+	cr__fds_release(&e->fds, op);
+}
+
+static int file_start(struct cr__loop *loop, struct cr__op *op)
+{
+	if (op->flags & CR__OP_TRY && (op->code == CR__OP_READ_AT || op->code == CR__OP_READV_AT)) {
+		op->result = cr__direct_file_try(op);
+		if (op->result != -EAGAIN)
+			return 1;
+	}
+	op->state = OP_OFFLINE;
+	return cr__offline_start(loop, op, NULL);
+}
+
 static int epoll_op_start(struct cr__loop *loop, struct cr__op *op)
 {
 	struct epoll *e = loop->backend_state;
-	int r = cr__fds_claim(&e->fds, op);
+	int r;
 
+	if (__builtin_expect(op->code >= CR__OP_FILE, 0))
+		return file_start(loop, op);
+	r = cr__fds_claim(&e->fds, op);
 	if (r < 0)
 		return r;
-	op->state = 0;
+	op->state = OP_FRESH;
+	op->result = 0;
 	if (may_succeed(&e->fds.slots[op->fd], op) && attempt(e, op)) {
 		cr__fds_release(&e->fds, op);
 		return 1;
 	}
-	r = watch(e, op->fd, cr__op_directions(op));
+	r = op->result == -ENOTBLK ? -EPERM : watch(e, op->fd, cr__op_directions(op));
 	if (r == 0) {
 		e->waiting++;
 		return 0;
 	}
-	cr__fds_release(&e->fds, op);
-	if (r != -EPERM)
-		return r;
 	/* A regular file, whose data was not in memory (epoll_ctl(2)). */
-	op->result = cr__direct_wait(op);
-	return 1;
+	if (r == -EPERM) {
+		op->state = OP_OFFLINE;
+		r = cr__offline_start(loop, op, offline_over);
+	}
+	if (r < 0)
+		cr__fds_release(&e->fds, op);
+	return r;
 }
 
 static bool epoll_op_cancel(struct cr__loop *loop, struct cr__op *op)
 {
 	struct epoll *e = loop->backend_state;
 
+	if (op->state == OP_OFFLINE) {
+		if (!cr__offline_cancel(op))
+			return false;
+		if (op->code < CR__OP_FILE)
+			cr__fds_release(&e->fds, op);
+		return true;
+	}
 	cr__fds_release(&e->fds, op);
 	e->waiting--;
 	return true;

@@ -3,9 +3,9 @@
 #define CR__LOOP_BACKEND_URING_H
 
 /*
- * The io_uring backend, in three files: uring.c (the ring, entering the kernel, the backend's
- * table), uring_ops.c (operations: from the asker to an entry and back), uring_probe.c (whether it
- * works here).
+ * The io_uring backend, in four files: uring.c (the ring, entering the kernel, the backend's
+ * table), uring_ops.c (operations: from the asker to an entry and back), uring_file.c (those on
+ * files), uring_probe.c (whether it works here).
  */
 
 #include "loop/backend/fds.h"
@@ -32,6 +32,8 @@ enum {
 	CR__URING_GUARDED = 1 << 4, /* may raise SIGPIPE while the kernel runs it for us */
 	CR__URING_COPIES = 1 << 5,  /* a SEND_ZC that has to be a SEND */
 	CR__URING_SENT = 1 << 6,    /* a SEND_ZC with its result, but the kernel has the memory */
+	CR__URING_FILE = 1 << 7,    /* an operation on a file, which took no direction */
+	CR__URING_OFFLINE = 1 << 8, /* on a thread of ours, and no business of the ring */
 };
 
 struct cr__uring {
@@ -79,6 +81,15 @@ void cr__uring_complete(struct cr__uring *u, struct cr__op *op, int32_t result, 
 
 int cr__uring_op_start(struct cr__loop *loop, struct cr__op *op);
 bool cr__uring_op_cancel(struct cr__loop *loop, struct cr__op *op);
+
+/*
+ * Begins an operation on a file. Returns 1 when it has ended; 0 when it needs an entry, or, with
+ * CR__URING_OFFLINE in its state, nothing more; or a negative error.
+ */
+int cr__uring_file_start(struct cr__loop *loop, struct cr__op *op);
+
+/* Fills in its entry. Returns false for those that never have one. */
+bool cr__uring_file_fill(struct io_uring_sqe *entry, const struct cr__op *op);
 
 int cr__uring_probe(char *why, size_t size);
 

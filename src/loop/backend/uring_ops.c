@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #endif
 
 #include "loop/backend/direct.h"
+#include "loop/offline.h"
 
 /*
  * An operation goes from the asker straight into a submission entry. From then on its record, and
@@ -127,7 +129,8 @@ static void fill(const struct cr__uring *u, struct io_uring_sqe *entry, const st
 		io_uring_prep_connect(entry, op->fd, op->buffer, (socklen_t)op->size);
 		break;
 	default:
-		break; /* never entries: cr__direct_only() */
+		cr__uring_file_fill(entry, op); /* else never entries: cr__direct_only() */
+		break;
 	}
 }
 
@@ -203,11 +206,26 @@ static bool attempt(struct cr__uring *u, struct cr__op *op)
 	return op->result != -EAGAIN || cr__op_takes_eagain(op);
 }
 
+static int file_start(struct cr__loop *loop, struct cr__op *op)
+{
+	struct cr__uring *u = cr__uring_of(loop);
+	int r = cr__uring_file_start(loop, op);
+
+	if (r == 0 && op->state == CR__URING_FILE) {
+		u->in_flight++;
+		submit(u, op);
+	}
+	return r;
+}
+
 int cr__uring_op_start(struct cr__loop *loop, struct cr__op *op)
 {
 	struct cr__uring *u = cr__uring_of(loop);
-	int r = cr__fds_claim(&u->fds, op);
+	int r;
 
+	if (__builtin_expect(op->code >= CR__OP_FILE, 0))
+		return file_start(loop, op);
+	r = cr__fds_claim(&u->fds, op);
 	if (r < 0)
 		return r;
 	op->state = 0;
@@ -255,7 +273,8 @@ static void detach(struct cr__uring *u, struct cr__op *op)
 		queue_remove(u, op);
 	if (op->state & CR__URING_GUARDED)
 		u->guarded--;
-	cr__fds_release(&u->fds, op);
+	if (!(op->state & CR__URING_FILE))
+		cr__fds_release(&u->fds, op);
 	u->in_flight--;
 }
 
@@ -291,6 +310,8 @@ bool cr__uring_op_cancel(struct cr__loop *loop, struct cr__op *op)
 	struct cr__uring *u = cr__uring_of(loop);
 	struct io_uring_sqe *entry;
 
+	if (op->state & CR__URING_OFFLINE)
+		return cr__offline_cancel(op);
 	if (op->state & CR__URING_CANCELLED)
 		return false;
 	if (op->state & CR__URING_QUEUED) {
@@ -326,13 +347,16 @@ static void tell_memcheck(const struct cr__op *op, int32_t result)
 	size_t left = (size_t)result, count = 0;
 	const struct iovec *vector = NULL;
 
-	if (op->code == CR__OP_READ || op->code == CR__OP_PREAD || op->code == CR__OP_RECV)
+	if (op->code == CR__OP_READ || op->code == CR__OP_PREAD || op->code == CR__OP_RECV ||
+	    op->code == CR__OP_READ_AT)
 		(void)VALGRIND_MAKE_MEM_DEFINED(op->buffer, left);
 	if (op->code == CR__OP_ACCEPT && op->length)
 		(void)VALGRIND_MAKE_MEM_DEFINED(op->length, sizeof *op->length);
 	if (op->code == CR__OP_ACCEPT && op->length && op->buffer)
 		(void)VALGRIND_MAKE_MEM_DEFINED(op->buffer, *op->length);
-	if (op->code == CR__OP_READV) {
+	if (op->code == CR__OP_STAT)
+		(void)VALGRIND_MAKE_MEM_DEFINED(op->second, sizeof(struct statx));
+	if (op->code == CR__OP_READV || op->code == CR__OP_READV_AT) {
 		vector = op->buffer;
 		count = op->size;
 	} else if (op->code == CR__OP_RECVMSG) {
@@ -424,6 +448,34 @@ static bool goes_on(struct cr__uring *u, struct cr__op *op, int32_t *result)
 	return true;
 }
 
+/*
+ * The rare answers for files: a read by the ring was interrupted, or its owner made the file
+ * O_NONBLOCK, which io_uring takes at its word and pread(2) does not.
+ */
+static bool file_goes_on(struct cr__uring *u, struct cr__op *op, int32_t *result)
+{
+	int r;
+
+	if (*result != -EINTR && *result != -EAGAIN)
+		return false;
+	if (op->state & CR__URING_CANCELLED || u->closing) {
+		*result = -ECANCELED;
+		return false;
+	}
+	if (*result == -EINTR) {
+		submit(u, op);
+		return true;
+	}
+	r = cr__offline_start(cr__loop_self(), op, NULL);
+	if (r < 0) {
+		*result = r;
+		return false;
+	}
+	op->state = CR__URING_OFFLINE;
+	u->in_flight--;
+	return true;
+}
+
 void cr__uring_complete(struct cr__uring *u, struct cr__op *op, int32_t result, uint32_t flags)
 {
 	if (__builtin_expect(op->code == CR__OP_SEND_ZC, 0) &&
@@ -432,7 +484,7 @@ void cr__uring_complete(struct cr__uring *u, struct cr__op *op, int32_t result, 
 	if (__builtin_expect(result == -EAGAIN || result == -EINTR || result == -EINPROGRESS ||
 	                             result == -EALREADY || op->state & CR__URING_POLLING,
 	                     0) &&
-	    goes_on(u, op, &result))
+	    (op->state & CR__URING_FILE ? file_goes_on(u, op, &result) : goes_on(u, op, &result)))
 		return;
 	if (op->code == CR__OP_RECV) {
 		uint32_t *known = &u->fds.slots[op->fd].flags;
@@ -451,6 +503,6 @@ void cr__uring_complete(struct cr__uring *u, struct cr__op *op, int32_t result, 
 		tell_memcheck(op, result);
 	if (!u->closing)
 		op->done(op);
-	else if (op->code == CR__OP_ACCEPT && result >= 0)
+	else if ((op->code == CR__OP_ACCEPT || op->code == CR__OP_OPEN) && result >= 0)
 		close(result);
 }
