@@ -20,7 +20,8 @@ enum {
 	OPT_SEQUENTIAL,
 	OPT_JSON,
 	OPT_CACERT,
-	OPT_MAX_SIZE
+	OPT_MAX_SIZE,
+	OPT_DIGEST
 };
 
 static const struct option long_options[] = {
@@ -34,6 +35,7 @@ static const struct option long_options[] = {
 	{"json", no_argument, NULL, OPT_JSON},
 	{"cacert", required_argument, NULL, OPT_CACERT},
 	{"max-size", required_argument, NULL, OPT_MAX_SIZE},
+	{"digest", required_argument, NULL, OPT_DIGEST},
 	{"quiet", no_argument, NULL, 'q'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
@@ -266,6 +268,9 @@ static int take(int option, struct get_options *options, struct url_list *list, 
 		return 0;
 	case OPT_CACERT:
 		options->ca_file = optarg;
+		return 0;
+	case OPT_DIGEST:
+		options->digest = optarg;
 		return 0;
 	case OPT_SEQUENTIAL:
 		options->sequential = true;

@@ -22,6 +22,7 @@
 struct attempt {
 	struct get *get;
 	struct page *page;
+	struct outcome *outcome;
 	cr_http *http;
 	cr_nsec silence;     /* longest wait for the next byte */
 	cr_nsec retry_after; /* what the server asked for */
@@ -40,8 +41,21 @@ static void drain(struct attempt *attempt, cr_http_response *response)
 	}
 }
 
-/* Moves the body to a file, or nowhere (fd -1), counting it. */
-static int copy_body(struct attempt *attempt, cr_http_response *response, int fd)
+/* Where a body goes. */
+struct sink {
+	int fd;                /* -1: into no file */
+	struct digest *digest; /* NULL: none */
+};
+
+static int pour(const struct sink *sink, const char *data, size_t size)
+{
+	int r = sink->digest ? digest_add(sink->digest, data, size) : 0;
+
+	return r == 0 && sink->fd >= 0 ? cr_fd_write_all(sink->fd, data, size) : r;
+}
+
+/* Moves the body into the sink, counting it. */
+static int copy_body(struct attempt *attempt, cr_http_response *response, const struct sink *sink)
 {
 	uint64_t max_size = attempt->get->options->max_size;
 	struct page *page = attempt->page;
@@ -60,31 +74,46 @@ static int copy_body(struct attempt *attempt, cr_http_response *response, int fd
 		attempt->get->progress.bytes += (uint64_t)n;
 		if (max_size && page->bytes > max_size)
 			return -CORAIL_E_HTTP_TOO_LARGE;
-		if (fd < 0)
-			continue;
-		r = cr_fd_write_all(fd, chunk, (size_t)n);
+		r = pour(sink, chunk, (size_t)n);
 		if (r < 0)
 			return r;
 	}
 }
 
-static int save_body(struct attempt *attempt, cr_http_response *response)
+/* Moves the body into the page's file, or nowhere, and through the digest. */
+static int save_body(struct attempt *attempt, cr_http_response *response, struct digest *digest)
 {
 	const struct store *store = &attempt->get->store;
+	struct sink sink = {-1, digest};
 	struct store_file file;
 	int r;
 
 	if (!attempt->page->name)
-		return copy_body(attempt, response, -1);
+		return copy_body(attempt, response, &sink);
 	r = store_create(store, &file);
 	if (r < 0)
 		return r;
-	r = copy_body(attempt, response, file.fd);
+	sink.fd = file.fd;
+	r = copy_body(attempt, response, &sink);
 	if (r < 0) {
 		store_discard(store, &file);
 		return r;
 	}
 	return store_commit(store, &file, attempt->page->name);
+}
+
+static int take_body(struct attempt *attempt, cr_http_response *response)
+{
+	const char *name = attempt->get->options->digest;
+	struct digest *digest = NULL;
+	int r = name ? digest_open(name, &digest) : 0;
+
+	if (r == 0)
+		r = save_body(attempt, response, digest);
+	if (r == 0 && digest)
+		r = digest_end(digest, attempt->outcome->digest);
+	digest_close(digest);
+	return r;
 }
 
 static int run_attempt(struct attempt *attempt)
@@ -101,7 +130,7 @@ static int run_attempt(struct attempt *attempt)
 			retry_after(cr_http_response_header(response, "Retry-After"));
 		drain(attempt, response);
 	} else {
-		r = save_body(attempt, response);
+		r = take_body(attempt, response);
 	}
 	if (r < 0)
 		snprintf(attempt->detail.text, sizeof attempt->detail.text, "%s",
@@ -129,9 +158,9 @@ static void try_once(struct attempt *attempt)
 		page->state = page->error < 0 || page->status >= 400 ? PAGE_FAILED : PAGE_GOOD;
 }
 
-void fetch_page(struct get *get, struct page *page, cr_buf *detail)
+void fetch_page(struct get *get, struct page *page, struct outcome *outcome)
 {
-	struct attempt attempt = {.get = get, .page = page};
+	struct attempt attempt = {.get = get, .page = page, .outcome = outcome};
 	cr_nsec began = cr_now();
 
 	page->error = url_is_good(page->url) ? get_session(get, page->url, &attempt.http)
@@ -158,5 +187,10 @@ void fetch_page(struct get *get, struct page *page, cr_buf *detail)
 	}
 	page->elapsed = cr_now() - began;
 	if (attempt.detail.text[0])
-		cr_buf_append(detail, attempt.detail.text, strlen(attempt.detail.text));
+		cr_buf_append(&outcome->detail, attempt.detail.text, strlen(attempt.detail.text));
+}
+
+void outcome_free(struct outcome *outcome)
+{
+	cr_buf_free(&outcome->detail);
 }

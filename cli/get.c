@@ -66,7 +66,7 @@ static void pool_free(struct pool *pool)
 }
 
 /* Takes note of a page that is done. */
-static void finish_page(struct place *place, const char *detail)
+static void finish_page(struct place *place, const struct outcome *outcome)
 {
 	struct pool *pool = place->pool;
 	struct get *get = pool->get;
@@ -86,17 +86,17 @@ static void finish_page(struct place *place, const char *detail)
 		get->failed++;
 	}
 	if (pool->fatal == 0)
-		pool->fatal = report_page(get, page, detail);
+		pool->fatal = report_page(get, page, outcome);
 }
 
 /* A task: one page. */
 static int run_page(struct place *place)
 {
-	cr_buf detail = {0};
+	struct outcome outcome = {0};
 
-	fetch_page(place->pool->get, place->page, &detail);
-	finish_page(place, detail.data ? detail.data : "");
-	cr_buf_free(&detail);
+	fetch_page(place->pool->get, place->page, &outcome);
+	finish_page(place, &outcome);
+	outcome_free(&outcome);
 	return 0;
 }
 
@@ -116,7 +116,7 @@ static void start_pages(struct pool *pool, cr_scope *scope)
 		if (cr_task_error(task) < 0) {
 			place->page->state = PAGE_FAILED;
 			place->page->error = cr_task_error(task);
-			finish_page(place, "");
+			finish_page(place, &(struct outcome){0});
 		}
 	}
 }

@@ -10,6 +10,7 @@
  * URLs. Bodies go straight to their files (store.h), never through memory as a whole.
  */
 
+#include "digest.h"
 #include "progress.h"
 #include "schedule.h"
 #include "store.h"
@@ -27,6 +28,7 @@
 struct get_options {
 	const char *folder;  /* NULL: bodies are counted and dropped */
 	const char *ca_file; /* NULL: the system's */
+	const char *digest;  /* the name of an algorithm; NULL: none */
 	size_t concurrent;
 	size_t per_host;   /* 0: no limit of its own */
 	cr_nsec timeout;   /* for each attempt at a page; 0: none, but see fetch.c */
@@ -52,6 +54,12 @@ struct page {
 	unsigned attempts; /* made */
 	uint64_t bytes;    /* of the body, decoded */
 	cr_nsec elapsed;   /* attempts and waits together */
+};
+
+/* What is known of a page from its end until it has been reported. All zero at first. */
+struct outcome {
+	cr_buf detail;                 /* what a library said of its failure, if it did */
+	char digest[DIGEST_TEXT_SIZE]; /* "" without one */
 };
 
 /* A run over a list of pages. */
@@ -87,12 +95,14 @@ void get_free(struct get *get);
 /* The session for a URL. Returns 0 or an error of cr_http_open(). */
 int get_session(struct get *get, const char *url, cr_http **ret_http);
 
-/* Fetches one page, with retries, and fills in its result. */
+/* Fetches one page, with retries, and fills in its result. The outcome is the caller's to free. */
 CORAIL_SUSPENDS
-void fetch_page(struct get *get, struct page *page, cr_buf *detail);
+void fetch_page(struct get *get, struct page *page, struct outcome *outcome);
+
+void outcome_free(struct outcome *outcome);
 
 /* Reports a page that is done. Returns as progress_line_done(). */
-int report_page(struct get *get, const struct page *page, const char *detail);
+int report_page(struct get *get, const struct page *page, const struct outcome *outcome);
 
 /* The commands. They return the exit status. */
 int get_main(int argc, char **argv);

@@ -131,6 +131,24 @@ static int run_list(const struct get_options *options, const struct url_list *li
 	return status;
 }
 
+/* Whether this command can do what was asked for. Returns 0, or an exit status after a complaint. */
+static int check_options(const struct get_options *options)
+{
+	const char *names = digest_names();
+
+	if (options->ca_file && access(options->ca_file, R_OK) < 0)
+		return fail_usage(options->ca_file, -errno);
+	if (!options->digest || digest_is_known(options->digest))
+		return 0;
+	if (*names)
+		complain(tr("--digest: must be one of: %s", "--digest : doit être parmi : %s"),
+		         names);
+	else
+		complain("%s", tr("--digest: this corail was built without OpenSSL",
+		                  "--digest : ce corail a été construit sans OpenSSL"));
+	return EXIT_USAGE;
+}
+
 int get_main(int argc, char **argv)
 {
 	struct url_list list = {0};
@@ -141,9 +159,7 @@ int get_main(int argc, char **argv)
 		if (options.help) {
 			help_get(stdout);
 			status = EXIT_GOOD;
-		} else if (options.ca_file && access(options.ca_file, R_OK) < 0) {
-			status = fail_usage(options.ca_file, -errno);
-		} else {
+		} else if ((status = check_options(&options)) == EXIT_GOOD) {
 			/*
 			 * A reader that goes away is an error to report, not a reason to be killed.
 			 */

@@ -28,12 +28,12 @@ static void print_reason(FILE *out, const struct page *page, const char *detail)
 	}
 }
 
-static void report_failure(FILE *out, const struct page *page, const char *detail)
+static void report_failure(FILE *out, const struct page *page, const struct outcome *outcome)
 {
 	fputs("corail: ", out);
 	text_print(out, page->url);
 	fputs(": ", out);
-	print_reason(out, page, detail);
+	print_reason(out, page, outcome->detail.data ? outcome->detail.data : "");
 	if (page->error == -CORAIL_E_HTTP_URL && !url_has_scheme(page->url))
 		fputs(tr("; it must begin with http:// or https://",
 		         " ; elle doit commencer par http:// ou https://"),
@@ -44,7 +44,7 @@ static void report_failure(FILE *out, const struct page *page, const char *detai
 }
 
 /* English whatever the locale: programs compare it. */
-static void report_json(FILE *out, const struct page *page)
+static void report_json(FILE *out, const struct page *page, const struct outcome *outcome)
 {
 	fputs("{\"url\": ", out);
 	text_print_json(out, page->url);
@@ -59,6 +59,8 @@ static void report_json(FILE *out, const struct page *page)
 		text_print_json(out, page->name);
 	else
 		fputs("null", out);
+	if (outcome->digest[0])
+		fprintf(out, ", \"digest\": \"%s\"", outcome->digest);
 	fputs(", \"error\": ", out);
 	if (page->state == PAGE_GOOD)
 		fputs("null, \"code\": null}\n", out);
@@ -70,18 +72,21 @@ static void report_json(FILE *out, const struct page *page)
 		        cr_http_reason(page->status));
 }
 
-int report_page(struct get *get, const struct page *page, const char *detail)
+int report_page(struct get *get, const struct page *page, const struct outcome *outcome)
 {
 	FILE *out = progress_out(&get->progress);
 
 	if (get->options->json)
-		report_json(out, page);
+		report_json(out, page, outcome);
 	if (page->state != PAGE_GOOD) {
-		report_failure(progress_err(&get->progress), page, detail);
+		report_failure(progress_err(&get->progress), page, outcome);
 	} else if (!get->options->json && !get->options->quiet) {
 		fputs(tr("Content from ", "Contenu depuis "), out);
 		text_print(out, page->url);
-		fprintf(out, tr(": %" PRIu64 " bytes\n", " : %" PRIu64 " octets\n"), page->bytes);
+		fprintf(out, tr(": %" PRIu64 " bytes", " : %" PRIu64 " octets"), page->bytes);
+		if (outcome->digest[0])
+			fprintf(out, ", %s %s", get->options->digest, outcome->digest);
+		putc('\n', out);
 	}
 	return progress_line_done(&get->progress);
 }

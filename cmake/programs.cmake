@@ -12,6 +12,12 @@ if(CORAIL_WITH_HTTP AND cli_sources)
   foreach(extension IN LISTS corail_extensions)
     target_link_libraries(corail_command PRIVATE corail-${extension}_static)
   endforeach()
+  # For `corail get --digest`; without it, that option says that it is not there.
+  pkg_check_modules(CRYPTO QUIET IMPORTED_TARGET libcrypto>=3)
+  if(CRYPTO_FOUND)
+    target_compile_definitions(corail_command PRIVATE CORAIL_WITH_CRYPTO=1)
+    target_link_libraries(corail_command PRIVATE PkgConfig::CRYPTO)
+  endif()
 endif()
 
 corail_glob(examples examples/*.c)
