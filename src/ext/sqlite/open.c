@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* A database: its options, its beginning and its end. */
+
+#include "client.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { READERS = 4, STATEMENTS = 256, RESULT_SIZE = 256 << 20, WORD_MAX = 16 };
+
+/* What goes into a pragma as it is. */
+static bool is_word(const char *text)
+{
+	size_t size = 0;
+
+	while (isalnum((unsigned char)text[size]))
+		size++;
+	return size > 0 && size <= WORD_MAX && !text[size];
+}
+
+static void db_free(cr_sqlite *db)
+{
+	free(db->path);
+	free(db->init);
+	free((char *)(uintptr_t)db->options.journal_mode);
+	free((char *)(uintptr_t)db->options.synchronous);
+	free(db);
+}
+
+static int options_copy(cr_sqlite *db, const char *path, const cr_sqlite_options *options)
+{
+	const char *journal_mode = options->journal_mode ? options->journal_mode : "wal";
+	const char *synchronous = options->synchronous ? options->synchronous : "normal";
+
+	db->options = *options;
+	db->path = strdup(path);
+	db->init = options->init ? strdup(options->init) : NULL;
+	db->options.journal_mode = strdup(journal_mode);
+	db->options.synchronous = strdup(synchronous);
+	if (!db->path || (options->init && !db->init) || !db->options.journal_mode ||
+	    !db->options.synchronous)
+		return -ENOMEM;
+	if (!is_word(journal_mode) || !is_word(synchronous))
+		return -EINVAL;
+	if (!options->statement_count_max)
+		db->options.statement_count_max = STATEMENTS;
+	if (!options->result_size_max)
+		db->options.result_size_max = RESULT_SIZE;
+	db->writer.count_max = 1;
+	db->readers.count_max = options->reader_count_max ? options->reader_count_max : READERS;
+	return 0;
+}
+
+/* Opens the first connection, which shows whether there is a file behind the database. */
+static int open_first(cr_sqlite *db, cr_sql_error *ret_error)
+{
+	struct lane *lane = db->options.read_only ? &db->readers : &db->writer;
+	cr_sqlite_conn *conn;
+	const char *file;
+	int r = cr__sqlite_acquire(db, lane, &conn, ret_error);
+
+	if (r < 0)
+		return r;
+	file = sqlite3_db_filename(conn->link, "main");
+	if (!file || !*file) {
+		db->single = true;
+		/* It is the only one, whichever lane it came from. */
+		if (lane == &db->readers) {
+			db->readers.count--;
+			db->writer.count++;
+			conn->lane = &db->writer;
+		}
+	}
+	cr_sqlite_release(conn);
+	return 0;
+}
+
+int cr_sqlite_open(const char *path, const cr_sqlite_options *options, cr_sqlite **ret_db,
+                   cr_sql_error *ret_error)
+{
+	static const cr_sqlite_options defaults;
+	cr_sqlite *db;
+	int r = 0;
+
+	if (!cr_loop_current().id)
+		r = -ESRCH;
+	db = r == 0 ? calloc(1, sizeof *db) : NULL;
+	if (r == 0 && !db)
+		r = -ENOMEM;
+	if (r == 0)
+		r = options_copy(db, path, options ? options : &defaults);
+	if (r < 0 && ret_error)
+		cr__sqlite_error_set(ret_error, r, NULL);
+	if (r == 0)
+		r = open_first(db, ret_error);
+	if (r == 0)
+		*ret_db = db;
+	else if (db)
+		db_free(db);
+	return r;
+}
+
+void cr_sqlite_close(cr_sqlite *db)
+{
+	if (!db)
+		return;
+	cr__sqlite_pool_close(db);
+	db_free(db);
+}
+
+void cr_sqlite_stats_get(const cr_sqlite *db, cr_sqlite_stats *ret_stats)
+{
+	*ret_stats = (cr_sqlite_stats){
+		.conn_count = db->writer.count + db->readers.count,
+		.conn_count_idle = db->writer.idle_count + db->readers.idle_count,
+		.waiting = db->waiting,
+		.opened = db->opened,
+		.discarded = db->discarded,
+		.interrupted = db->interrupted,
+		.lock_waits = db->lock_waits,
+	};
+}
