@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: labels=noqemu (qemu-user does not pass TCP_INFO on) */
 /* Options of connections and listeners. */
 #include "in_task.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: labels=noqemu (qemu-user's own assertions fail when many threads come and go) */
 /* Pools of threads: how many at once, limits of queues, closing, threads that come and go. */
 
 #include <corail/exec.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* ctest: labels=noqemu (qemu-user does not translate MCAST_JOIN_GROUP) */
 /* Datagrams. */
 #include "in_task.h"
 
