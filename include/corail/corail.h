@@ -14,6 +14,7 @@
 #include <corail/debug.h>
 #include <corail/dns.h>
 #include <corail/exec.h>
+#include <corail/fs.h>
 #include <corail/interval.h>
 #include <corail/io.h>
 #include <corail/local.h>
