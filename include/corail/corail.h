@@ -19,8 +19,11 @@
 #include <corail/io.h>
 #include <corail/local.h>
 #include <corail/loop.h>
+#include <corail/loops.h>
+#include <corail/loops_net.h>
 #include <corail/net.h>
 #include <corail/process.h>
+#include <corail/processes.h>
 #include <corail/queue.h>
 #include <corail/select.h>
 #include <corail/shutdown.h>

@@ -74,4 +74,11 @@ void cr__agent_drain(struct cr__agent *agent);
 /* Tells other threads that wait for tasks of this loop that it ends. */
 void cr__calls_fail(struct cr__agent *agent);
 
+/*
+ * Spawns a task that another thread asked for into the program's scope: it is cancelled and joined
+ * with the leftovers. That there is no room for it is no failure of the scope's. Returns 0, -ESRCH
+ * when the loop is ending, or as cr_task_error().
+ */
+int cr__call_spawn(cr__fn fn, const void *arg, cr__site site, cr_task *ret_task);
+
 #endif

@@ -62,11 +62,7 @@ static int serve(struct cr_remote *remote)
 	return 0;
 }
 
-/*
- * Spawns into the program's scope: the task is cancelled and joined with the leftovers. That there
- * is no room for it is no failure of the scope's either.
- */
-static int spawn(struct cr_remote *remote)
+int cr__call_spawn(cr__fn fn, const void *arg, cr__site site, cr_task *ret_task)
 {
 	struct cr__sched *s = cr__sched_self();
 	struct cr__scope *program = &s->program;
@@ -76,20 +72,21 @@ static int spawn(struct cr_remote *remote)
 	if (state & CR__SCOPE_CLOSING)
 		return -ESRCH;
 	program->state = state | CR__SCOPE_COLLECT;
-	remote->task = cr__spawn((cr_scope *)(void *)program, NULL, CORAIL__FN(serve, remote),
-	                         remote, 0, remote->site);
+	*ret_task = cr__spawn((cr_scope *)(void *)program, NULL, fn, arg, 0, site);
 	program->state = state;
 	program->failed = failed;
 	program->error = error;
-	return cr_task_error(remote->task);
+	return cr_task_error(*ret_task);
 }
 
 static void begin(void *arg)
 {
 	struct cr_remote *remote = arg;
 	struct cr__agent *agent = cr__agent_self();
-	int r = agent ? spawn(remote) : -ENOMEM;
+	int r = -ENOMEM;
 
+	if (agent)
+		r = cr__call_spawn(CORAIL__FN(serve, remote), remote, remote->site, &remote->task);
 	if (r < 0) {
 		end(remote, r);
 		return;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "exec/bind.h"
 #include "exec/futex.h"
 #include "exec/threads.h"
 
@@ -223,6 +224,7 @@ static void dress(const struct cr__worker *w)
 
 	snprintf(name, sizeof name, "%s/%u", w->pool->name, (unsigned)(w->number % 1000));
 	pthread_setname_np(pthread_self(), name);
+	cr__bind_release();
 	/* On Linux the caller's thread alone, not its process: setpriority(2), notes. */
 	if (w->pool->nice)
 		setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + w->pool->nice);
