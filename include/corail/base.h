@@ -93,7 +93,7 @@ static inline cr_nsec cr_micros(int64_t count)
 
 /*
  * The errors that errno has no word for: X(name, number, message). Numbers are stable. The ranges:
- * names 10000, TLS 11000, HTTP 12000, SQL 13000, Redis 14000.
+ * names 10000, TLS 11000, HTTP 12000, SQL 13000, Redis 14000, worker processes 15000.
  */
 #define CORAIL_ERROR_MAP(X)                                                                        \
 	X(DNS_NOTFOUND, 10000, "host not found")                                                   \
@@ -152,7 +152,12 @@ static inline cr_nsec cr_micros(int64_t count)
 	X(REDIS_TYPE, 14003, "the key holds a value of another kind, or the reply is one")         \
 	X(REDIS_ABORTED, 14004, "the transaction was not run: a watched key changed")              \
 	X(REDIS_LIMIT, 14005, "the Redis server has no memory or connections left")                \
-	X(REDIS_STATE, 14006, "the Redis server cannot do it now: loading, read only, moved")
+	X(REDIS_STATE, 14006, "the Redis server cannot do it now: loading, read only, moved")      \
+	X(PROCESSES_DIED, 15000, "the worker process died while it ran the job")                   \
+	X(PROCESSES_LATE, 15001, "there are threads: call cr_processes_prepare() first in main")   \
+	X(PROCESSES_LOST, 15002, "the process that starts worker processes has died")              \
+	X(PROCESSES_START, 15003, "worker processes die before they begin a job")                  \
+	X(PROCESSES_UNKNOWN, 15004, "the function was not loaded when workers were prepared")
 
 enum cr_error {
 #define CORAIL__X(name, number, message) CORAIL_E_##name = (number),

@@ -13,8 +13,8 @@ RANKS = {"base": 0, "ctx": 1, "loop": 2, "task": 3, "sync": 4, "io": 4, "exec": 
 HEADERS = {"base": "base", "loop": "loop", "sim": "loop", "task": "task", "debug": "task",
            "local": "task", "interval": "sync", "sync": "sync", "chan": "sync",
            "chan_threadsafe": "sync", "queue": "sync", "broadcast": "sync", "select": "task",
-           "io": "io", "signal": "io", "process": "io", "exec": "exec", "proc": "exec",
-           "loops": "net", "fs": "fs", "net": "net", "udp": "net", "socket": "net", "stdio": "net",
+           "io": "io", "signal": "io", "process": "io", "exec": "exec", "processes": "exec",
+           "loops": "exec", "loops_net": "net", "fs": "fs", "net": "net", "udp": "net", "socket": "net", "stdio": "net",
            "dns": "net", "shutdown": "net", "tls": "net", "corail": "net", "http": "ext",
            "http_server": "ext", "curl": "ext", "sql": "ext", "pg": "ext", "sqlite": "ext", "redis": "ext"}
 PUBLIC_ONLY = ("src/net/tls/", "src/ext/", "cli/")
@@ -93,12 +93,14 @@ BANNED = [
      "the reentrant one; cr_strerror() for errors"),
     (r"alloca", ("src/", "cli/", "examples/", "tests/"), (), "a fixed size or cr__alloc()"),
     (r"atoi|atol|atof", ("src/", "cli/", "examples/", "tests/"), (), "strtol() with its checks"),
-    (DESCRIPTORS, ("src/",), ("src/loop/backend/", "src/io/"),
+    # What runs in worker processes, and in the one that starts them, has no loop.
+    (DESCRIPTORS, ("src/",), ("src/loop/backend/", "src/io/", "src/exec/zygote"),
      "cr__op_start() and its kin: src/loop/op.h"),
     (r"pthread_create|thrd_create|clone|fork|vfork", ("src/",), ("src/exec/",), "src/exec"),
     (r"printf|fprintf|vfprintf|puts|fputs|putchar|perror|syslog|dprintf", ("src/",), (),
      "the library never writes by itself"),
-    (r"exit|_exit|_Exit|quick_exit", ("src/",), (), "an error in the return value, or cr__panic()"),
+    (r"exit|_exit|_Exit|quick_exit", ("src/",), ("src/exec/zygote_",),
+     "an error in the return value, or cr__panic()"),
     (r"abort|assert", ("src/",), (), "cr__panic(), CR__ASSERT()"),
     (r"signal", ("src/", "cli/", "examples/"), (), "sigaction()"),
     (r"setjmp|longjmp|sigsetjmp|siglongjmp|swapcontext|makecontext", ("src/", "cli/"), (),
