@@ -6,7 +6,8 @@
  * The simulator's controls. A loop that runs on the `sim` backend (CORAIL_BACKEND=sim, or
  * cr_options) has a clock of its own, which jumps to the next deadline when every task waits; an
  * order of tasks that a seed shuffles (cr_options.seed, CORAIL_SEED; without one it is first in,
- * first out, as elsewhere); and a network in memory, in which every address is local to the loop.
+ * first out, as elsewhere); a network in memory, in which every address is local to the loop; and a
+ * disk in memory.
  * The same program with the same seed takes the same decisions: cr_debug_trace() is the proof.
  *
  *	cr_sim_network rough = { .latency = cr_millis(20), .jitter = cr_millis(30), .split = 1 };
@@ -14,8 +15,9 @@
  *	cr_sim_connect_fail(3, -ECONNREFUSED);
  *
  * Simulated: TCP and UDP over IPv4 and IPv6, multicast, Unix stream sockets (names are the loop's
- * own and vanish when their socket is closed), socket pairs. Refused with -EOPNOTSUPP: Unix
- * datagrams, control messages, and the operating system's own descriptors (files, pipes), because
+ * own and vanish when their socket is closed), socket pairs; files and folders, by <corail/fs.h>, on a
+ * disk that holds an empty "/tmp" at first. Refused with -EOPNOTSUPP: Unix
+ * datagrams, control messages, and the operating system's own descriptors (pipes, files), because
  * nothing in them could be reproduced.
  *
  * Time does not pass while tasks compute. Only a loop that never comes to rest (a task that yields
@@ -92,6 +94,28 @@ CORAIL_API int cr_sim_reset(int fd);
  * Returns 0 or -ESRCH.
  */
 CORAIL_API int cr_sim_partition(cr_nsec until);
+
+/*
+ * How the disk behaves, from now on. With `short_transfers`, reads and writes do less than they
+ * could, as the seed chooses. A disk that is full fails with -ENOSPC, after what still fitted.
+ */
+typedef struct cr_sim_disk {
+	cr_nsec latency;       /* of each operation; at first 50 us */
+	cr_nsec jitter;        /* up to so much more; at first 50 us */
+	size_t capacity_bytes; /* of all files together; 0: no limit */
+	unsigned short_transfers : 1;
+} cr_sim_disk;
+
+/* Reads or changes it. Return 0, -ENOMEM, or -ESRCH. */
+CORAIL_API int cr_sim_disk_get(cr_sim_disk *ret_disk);
+CORAIL_API int cr_sim_disk_set(const cr_sim_disk *disk);
+
+/*
+ * The nth operation of the disk from now (1 is the next) fails with `error` (-EIO, say) and does
+ * nothing. One such order is kept; nth 0 takes it back. Returns 0, -EINVAL for an error that is none,
+ * -ENOMEM, or -ESRCH.
+ */
+CORAIL_API int cr_sim_disk_fail(uint64_t nth, int error);
 
 /*
  * How many simulated descriptors are open, or -ESRCH: equal before and after means that none

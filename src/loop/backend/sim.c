@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "loop/backend/sim_disk.h"
 
 #include <linux/futex.h>
 #include <poll.h>
@@ -177,7 +178,7 @@ void cr__sim_sock_kick(struct cr__sim_sock *sock)
 
 static void op_release(struct cr__sim_sock *sock, struct cr__op *op)
 {
-	for (int i = CR__SIM_READ; i <= CR__SIM_WRITE; i++) {
+	for (int i = CR__SIM_READ; sock && i <= CR__SIM_WRITE; i++) {
 		if (sock->op[i] == op)
 			sock->op[i] = NULL;
 	}
@@ -197,8 +198,11 @@ static int sim_op_start(struct cr__loop *loop, struct cr__op *op)
 	struct cr__sim *sim = cr__sim_of(loop);
 	struct cr__sim_sock *sock;
 	unsigned directions = op_directions(op);
-	int r = cr__sim_sock_find(sim, op->fd, &sock);
+	int r;
 
+	if (op->code >= CR__OP_FILE)
+		return cr__sim_disk_start(loop, op);
+	r = cr__sim_sock_find(sim, op->fd, &sock);
 	if (r < 0)
 		return r;
 	for (int i = CR__SIM_READ; i <= CR__SIM_WRITE; i++) {
@@ -228,6 +232,8 @@ static bool sim_op_cancel(struct cr__loop *loop, struct cr__op *op)
 {
 	struct cr__sim_sock *sock = (struct cr__sim_sock *)(uintptr_t)op->scratch[0];
 
+	if (op->code >= CR__OP_FILE)
+		return cr__sim_disk_cancel(loop, op);
 	if (op->state != OP_WAITING)
 		return false;
 	if (op->code == CR__OP_CONNECT)
@@ -341,6 +347,7 @@ static void sim_close(struct cr__loop *loop)
 	struct cr__sim *sim = cr__sim_of(loop);
 	struct cr__list *node;
 
+	cr__sim_disk_end(sim);
 	while ((node = cr__list_first(&sim->socks)))
 		cr__sim_sock_destroy(CR__CONTAINER(node, struct cr__sim_sock, link));
 	while (sim->rules) {

@@ -13,6 +13,7 @@
  *	sim_stream.c  sending, receiving, readiness
  *	sim_datagram.c  the same for datagrams
  *	sim_fault.c   the public controls of corail/sim.h
+ *	sim_disk*.c   files: sim_disk.h
  *
  * A connection is two sockets that point to each other; what is on its way to a socket, or waits
  * in it unread, hangs off the receiving socket in one list, in the order of arrival. An end of
@@ -152,6 +153,7 @@ struct cr__sim {
 	uint64_t connect_fail_in, accept_fail_count;
 	int connect_fail_error, accept_fail_error;
 	struct cr__sim_rule *rules;
+	struct cr__sim_disk *disk; /* NULL: nobody has used it */
 };
 
 /* sim.c */

@@ -2,6 +2,7 @@
 #include "loop/backend/sim.h"
 
 #include "base/alloc.h"
+#include "loop/backend/sim_disk.h"
 
 /* What corail/sim.h declares: the simulation's controls and its scripted faults. */
 
@@ -137,5 +138,7 @@ int cr_sim_fd_count(void)
 {
 	struct cr__sim *sim = sim_here();
 
-	return sim ? (int)sim->table_used : -ESRCH;
+	if (!sim)
+		return -ESRCH;
+	return (int)(sim->table_used + (sim->disk ? sim->disk->table_used : 0));
 }

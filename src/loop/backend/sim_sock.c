@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "loop/backend/sim_disk.h"
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -20,6 +21,8 @@ int cr__sim_sock_find(struct cr__sim *sim, int fd, struct cr__sim_sock **ret_soc
 
 	if (fd < 0)
 		return -EBADF;
+	if (cr__sim_disk_owns(fd))
+		return sim->disk && cr__sim_disk_find(sim->disk, fd) ? -EOPNOTSUPP : -EBADF;
 	if (fd < CR__SIM_FD_FIRST)
 		return fcntl(fd, F_GETFD) < 0 ? -EBADF : -EOPNOTSUPP;
 	if (index >= sim->table_size || !sim->table[index])
@@ -132,8 +135,11 @@ void cr__sim_sock_destroy(struct cr__sim_sock *sock)
 int cr__sim_fd_close(struct cr__loop *loop, int fd)
 {
 	struct cr__sim_sock *sock;
-	int r = cr__sim_sock_find(cr__sim_of(loop), fd, &sock);
+	int r;
 
+	if (cr__sim_disk_owns(fd))
+		return cr__sim_disk_fd_close(cr__sim_of(loop), fd);
+	r = cr__sim_sock_find(cr__sim_of(loop), fd, &sock);
 	/* The operating system's own may be closed, at least. */
 	if (r == -EOPNOTSUPP)
 		return close(fd) < 0 ? -errno : 0;
