@@ -30,14 +30,24 @@ static int64_t world_of(const struct cr__loop *loop)
 	return loop && loop->backend == &cr__backend_sim ? loop->id : 0;
 }
 
-/* Empties a buffer for writing, and takes it away. */
+/*
+ * Empties a buffer for writing, and takes it away. The task that the library had spawned to send it
+ * may still have to find that there is nothing left.
+ */
 static int buffer_end(cr_conn *conn)
 {
 	int r = conn->out ? cr_conn_buffer_set(conn, 0, 0) : 0;
 
+	if (r == 0)
+		r = cr__conn_enter(conn, &conn->writing, "cr_conn_detach");
 	if (r < 0)
 		return r;
-	if (conn->reading || conn->writing || conn->closing || cr__conn_out_busy(conn))
+	while (r == 0 && cr__conn_out_busy(conn))
+		r = cr_yield();
+	r = (int)cr__conn_leave(conn, &conn->writing, r);
+	if (r < 0)
+		return r;
+	if (conn->reading || conn->closing)
 		return -EBUSY;
 	cr__conn_out_free(conn);
 	conn->out = NULL;

@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 labels=noqemu */
+/* Calls from loop to loop: results, cancellation, loops that end, tasks without an answer. */
+
+#include <corail/exec.h>
+#include <corail/loops.h>
+
+#include "support/core.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { COUNT = 3, ROUNDS = 200 };
+
+static bool sim_backend(void)
+{
+	const char *backend = getenv("CORAIL_BACKEND");
+
+	return backend && strcmp(backend, "sim") == 0;
+}
+
+struct question {
+	int64_t loop; /* where it was answered */
+	int input, answer, result;
+};
+
+static int answer(struct question *q)
+{
+	int r = q->input % 3 ? cr_yield() : cr_sleep(cr_micros(1));
+
+	q->loop = cr_loop_current().id;
+	q->answer = 2 * q->input;
+	return r < 0 ? r : q->result;
+}
+
+/* ------------------------------------------------------------------------------- one's own loop --- */
+
+/* A loop calls itself, also in the simulator. */
+TEST(own_loop)
+{
+	struct question q = {.input = 21, .result = 5};
+
+	CHECK_EQ(cr_call_loop(cr_loop_current(), answer, &q), 5);
+	CHECK_EQ(q.answer, 42);
+	CHECK_EQ(q.loop, cr_loop_current().id);
+	q.result = -EPROTO;
+	CHECK_EQ(cr_call_loop(cr_loop_current(), answer, &q), -EPROTO);
+	CHECK_EQ(cr_scope_cancelled(cr_scope_program()), 0);
+	return 0;
+}
+
+static int waits(struct gate *gate)
+{
+	cr_event_set(&gate->next->open);
+	return pass(gate);
+}
+
+static int calls_own(struct gate *gate)
+{
+	return cr_call_loop(cr_loop_current(), waits, gate);
+}
+
+TEST(own_loop_cancelled)
+{
+	struct gate begun = {.result = 0}, gate = {.next = &begun};
+	cr_task task;
+	CORAIL_SCOPE(scope);
+
+	task = cr_spawn(&scope, calls_own, &gate);
+	CHECK_EQ(cr_event_wait(&begun.open), 0);
+	CHECK_EQ(cr_task_cancel(task), 0);
+	CHECK_EQ(cr_await(task), -ECANCELED);
+	CHECK_EQ(gate.seen, -ECANCELED);
+	/* Before it has begun: it begins all the same, and finds itself cancelled. */
+	gate.seen = 0;
+	task = cr_spawn(&scope, calls_own, &gate);
+	CHECK_EQ(cr_task_cancel(task), 0);
+	CHECK_EQ(cr_await(task), -ECANCELED);
+	CHECK_EQ(gate.seen, 0);
+	return 0;
+}
+
+TEST(no_such_loop)
+{
+	struct question q = {.input = 1};
+	int r = on_sim() ? -EOPNOTSUPP : -ESRCH;
+
+	CHECK_EQ(cr_call_loop((cr_loop){0}, answer, &q), r);
+	CHECK_EQ(cr_call_loop((cr_loop){INT64_MAX}, answer, &q), r);
+	CHECK_EQ(cr_spawn_loop((cr_loop){INT64_MAX}, answer, &q), r);
+	{
+		CORAIL_SCOPE(scope);
+
+		cr_scope_cancel(&scope);
+		CHECK_EQ(cr_call_loop(cr_loop_current(), answer, &q), -ECANCELED);
+	}
+	CHECK_EQ(q.answer, 0);
+	return 0;
+}
+
+struct note_to_self {
+	cr_event *told;
+	char text[100];
+};
+
+static int read_note(struct note_to_self *n)
+{
+	note("%s", n->text);
+	cr_event_set(n->told);
+	return 0;
+}
+
+TEST(spawn_on_own_loop)
+{
+	cr_event told = {0};
+	struct note_to_self n = {.told = &told, .text = "copied"};
+
+	CHECK_EQ(cr_spawn_loop(cr_loop_current(), read_note, &n), 0);
+	memset(&n, 0, sizeof n);
+	CHECK_EQ(cr_event_wait(&told), 0);
+	CHECK_STR(core_log, "copied");
+	return 0;
+}
+
+static int too_large(char (*text)[20000])
+{
+	return (*text)[0];
+}
+
+TEST(spawn_of_too_much)
+{
+	static char text[20000];
+
+	CHECK_EQ(cr_spawn_loop(cr_loop_current(), too_large, &text), -E2BIG);
+	return 0;
+}
+
+/* What was accepted and could not begin is given back. */
+struct thing {
+	int *released;
+};
+
+static int never_begins(struct thing *thing)
+{
+	(void)thing;
+	FAIL("the loop had ended");
+}
+
+static void release(void *copy)
+{
+	struct thing *thing = copy;
+
+	++*thing->released;
+}
+
+static int spawn_and_end(struct thing *thing)
+{
+	cr_spawn_loop_options options = {.dropped = release};
+
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(cr_spawn_loop_with(&options, cr_loop_current(), never_begins, thing), 0);
+	return 0;
+}
+
+static void dropped_at_the_end(void)
+{
+	int released = 0;
+	struct thing thing = {&released};
+
+	CHECK_EQ(cr_run(spawn_and_end, &thing), 0);
+	CHECK_EQ(released, 3);
+}
+
+static int fails(struct thing *thing)
+{
+	(void)thing;
+	return -EPROTO;
+}
+
+static int spawn_a_failure(struct thing *thing)
+{
+	CHECK_EQ(cr_spawn_loop(cr_loop_current(), fails, thing), 0);
+	while (!cr_scope_cancelled(cr_scope_program()))
+		CHECK_EQ(cr_yield(), 0);
+	return 0;
+}
+
+/* Nobody waits for it, and its failure is not lost. */
+static void failure_of_a_spawned_one(void)
+{
+	struct thing thing = {NULL};
+
+	CHECK_EQ(cr_run(spawn_a_failure, &thing), -EPROTO);
+}
+
+/* -------------------------------------------------------------------------------- other loops --- */
+
+struct peer {
+	_Atomic int done; /* by all: how many have asked everything */
+	char apart[64];
+};
+
+/* Each asks each, many at a time; nobody leaves before all have their answers. */
+static int asks_one(struct question *q)
+{
+	cr_loop peer = cr_loops_at((size_t)(q->input % COUNT));
+	int r;
+
+	q->result = q->input;
+	r = cr_call_loop(peer, answer, q);
+	CHECK_EQ(q->loop, peer.id);
+	CHECK_EQ(q->answer, 2 * q->input);
+	return r == q->input ? 0 : -EPROTO;
+}
+
+static int asks_all(struct peer *peer)
+{
+	struct question questions[ROUNDS];
+
+	memset(questions, 0, sizeof questions);
+	for (int i = 0; i < ROUNDS; i++)
+		questions[i].input = i;
+	CHECK_EQ(cr_gather_limit(asks_one, questions, ROUNDS, 20), 0);
+	atomic_fetch_add(&peer->done, 1);
+	while (atomic_load(&peer->done) < COUNT)
+		CHECK_EQ(cr_sleep(cr_micros(100)), 0);
+	return 0;
+}
+
+static void each_asks_each(void)
+{
+	struct peer peer = {0};
+
+	CHECK_EQ(cr_loops(COUNT, asks_all, &peer), 0);
+}
+
+/* A asks B, which asks A: all of them are tasks, so nobody blocks. */
+static int there_and_back(struct question *q)
+{
+	size_t other = 1 - cr_loops_index();
+
+	if (q->input == 0)
+		return 0;
+	q->input--;
+	q->answer++;
+	return cr_call_loop(cr_loops_at(other), there_and_back, q);
+}
+
+static int play_there_and_back(struct peer *peer)
+{
+	struct question q = {.input = 50};
+
+	CHECK_EQ(cr_call_loop(cr_loops_at(1 - cr_loops_index()), there_and_back, &q), 0);
+	CHECK_EQ(q.answer, 50);
+	atomic_fetch_add(&peer->done, 1);
+	while (atomic_load(&peer->done) < 2)
+		CHECK_EQ(cr_sleep(cr_micros(100)), 0);
+	return 0;
+}
+
+static void calls_in_calls(void)
+{
+	struct peer peer = {0};
+
+	CHECK_EQ(cr_loops(2, play_there_and_back, &peer), 0);
+}
+
+/* ------------------------------------------------------------------------- a loop to be asked --- */
+
+/* A loop on a thread of its own, which lives until it is told to end. */
+struct host {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t told;
+	bool runs;
+	cr_loop loop;
+	cr_event *leave; /* its own */
+	int result;
+	cr_options options;
+};
+
+static int host_main(struct host *h)
+{
+	cr_event leave = {0};
+
+	pthread_mutex_lock(&h->lock);
+	h->loop = cr_loop_current();
+	h->leave = &leave;
+	h->runs = true;
+	pthread_cond_signal(&h->told);
+	pthread_mutex_unlock(&h->lock);
+	return cr_event_wait(&leave);
+}
+
+static void *host_thread(void *arg)
+{
+	struct host *h = arg;
+
+	h->result = cr_run_with(&h->options, host_main, h);
+	return NULL;
+}
+
+static void host_open(struct host *h)
+{
+	pthread_mutex_init(&h->lock, NULL);
+	pthread_cond_init(&h->told, NULL);
+	CHECK_EQ(pthread_create(&h->thread, NULL, host_thread, h), 0);
+	pthread_mutex_lock(&h->lock);
+	while (!h->runs)
+		pthread_cond_wait(&h->told, &h->lock);
+	pthread_mutex_unlock(&h->lock);
+}
+
+static void leave(void *arg)
+{
+	cr_event_set(((struct host *)arg)->leave);
+}
+
+static void host_join(struct host *h)
+{
+	pthread_join(h->thread, NULL);
+	pthread_cond_destroy(&h->told);
+	pthread_mutex_destroy(&h->lock);
+}
+
+static void host_close(struct host *h)
+{
+	CHECK_EQ(cr_loop_post_threadsafe(h->loop, leave, h), 0);
+	host_join(h);
+}
+
+struct remote_wait {
+	struct host *host;
+	cr_loop home;
+	cr_event begun; /* of the caller's loop */
+	_Atomic int seen;
+};
+
+static void tell_begun(void *arg)
+{
+	cr_event_set(&((struct remote_wait *)arg)->begun);
+}
+
+static int waits_there(struct remote_wait *w)
+{
+	CHECK_EQ(cr_loop_post_threadsafe(w->home, tell_begun, w), 0);
+	w->seen = cr_sleep(CORAIL_NEVER);
+	CHECK_EQ(cr_shield(cr_seconds(20), cr_sleep(cr_micros(10))), 0);
+	return w->seen;
+}
+
+static int calls_there(struct remote_wait *w)
+{
+	return cr_call_loop(w->host->loop, waits_there, w);
+}
+
+/* The task at the other end is cancelled, cleans up, and only then does the call return. */
+TEST(cancellation_reaches_the_other_loop)
+{
+	struct host host = {.runs = false};
+	struct remote_wait w = {.host = &host, .home = cr_loop_current()};
+	cr_task task;
+	CORAIL_SCOPE(scope);
+
+	host_open(&host);
+	task = cr_spawn(&scope, calls_there, &w);
+	CHECK_EQ(cr_event_wait(&w.begun), 0);
+	CHECK_EQ(cr_task_cancel(task), 0);
+	CHECK_EQ(cr_await(task), -ECANCELED);
+	CHECK_EQ(w.seen, -ECANCELED);
+	host_close(&host);
+	CHECK_EQ(host.result, 0);
+	CHECK_EQ(cr_call_loop(host.loop, waits_there, &w), -ESRCH);
+	return 0;
+}
+
+/* At any moment, from before the post on: it ends, and it ends once. */
+TEST(cancellation_at_any_time)
+{
+	struct host host = {.runs = false};
+	struct remote_wait w = {.host = &host, .home = cr_loop_current()};
+
+	host_open(&host);
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(cr_timeout(cr_micros(2 * i), calls_there(&w)), -ETIMEDOUT);
+	host_close(&host);
+	return 0;
+}
+
+/* That loop ends: it cancels the task, and the caller hears why. */
+TEST(the_other_loop_ends)
+{
+	struct host host = {.runs = false};
+	struct remote_wait w = {.host = &host, .home = cr_loop_current()};
+	cr_task task;
+	CORAIL_SCOPE(scope);
+
+	host_open(&host);
+	task = cr_spawn(&scope, calls_there, &w);
+	CHECK_EQ(cr_event_wait(&w.begun), 0);
+	CHECK_EQ(cr_loop_post_threadsafe(host.loop, leave, &host), 0);
+	CHECK_EQ(cr_await(task), -ESRCH);
+	CHECK_EQ(w.seen, -ECANCELED);
+	host_join(&host);
+	return 0;
+}
+
+/* Calls and letters race with the end of their loop: each is done, or refused, or dropped. */
+struct race {
+	struct host *host;
+	_Atomic int begun, dropped, accepted;
+};
+
+struct letter {
+	struct race *race;
+};
+
+static int open_letter(struct letter *letter)
+{
+	atomic_fetch_add(&letter->race->begun, 1);
+	return 0;
+}
+
+static void drop_letter(void *copy)
+{
+	atomic_fetch_add(&((struct letter *)copy)->race->dropped, 1);
+}
+
+static int sends_letters(struct race *race)
+{
+	cr_spawn_loop_options options = {.dropped = drop_letter};
+	struct letter letter = {race};
+	struct question q = {.input = 1};
+	int r;
+
+	for (;;) {
+		r = cr_spawn_loop_with(&options, race->host->loop, open_letter, &letter);
+		if (r < 0)
+			break;
+		atomic_fetch_add(&race->accepted, 1);
+		r = cr_call_loop(race->host->loop, answer, &q);
+		CHECK(r == 0 || r == -ESRCH);
+	}
+	return r == -ESRCH ? 0 : r;
+}
+
+TEST(races_with_the_end)
+{
+	for (int i = 0; i < 30; i++) {
+		struct host host = {.runs = false};
+		struct race race = {.host = &host};
+		cr_task task;
+		CORAIL_SCOPE(scope);
+
+		host_open(&host);
+		task = cr_spawn(&scope, sends_letters, &race);
+		while (race.begun <= i)
+			CHECK_EQ(cr_yield(), 0);
+		host_close(&host);
+		CHECK_EQ(cr_await(task), 0);
+		CHECK_EQ(race.begun + race.dropped, race.accepted);
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------------------ abandoned ones --- */
+
+/* Does not end, cancelled or not, until it is told to, which is never. */
+static int stubborn(struct remote_wait *w)
+{
+	CHECK_EQ(cr_loop_post_threadsafe(w->home, tell_begun, w), 0);
+	while (cr_shield(cr_seconds(60), cr_sleep(cr_seconds(60))) != 1)
+		;
+	return 0;
+}
+
+static int calls_stubborn(struct remote_wait *w)
+{
+	return cr_call_loop(w->host->loop, stubborn, w);
+}
+
+static int quiet;
+
+static void quiet_begin(void)
+{
+	int null = open("/dev/null", O_WRONLY);
+
+	fflush(stderr);
+	quiet = dup(STDERR_FILENO);
+	dup2(null, STDERR_FILENO);
+	close(null);
+}
+
+static void quiet_end(void)
+{
+	dup2(quiet, STDERR_FILENO);
+	close(quiet);
+}
+
+/* A loop that had to abandon its task answers all the same. */
+TEST(the_callee_is_abandoned)
+{
+	struct host host = {.options = {.exit_grace = cr_millis(20)}};
+	struct remote_wait w = {.host = &host, .home = cr_loop_current()};
+	cr_task task;
+	CORAIL_SCOPE(scope);
+
+	quiet_begin();
+	host_open(&host);
+	task = cr_spawn(&scope, calls_stubborn, &w);
+	CHECK_EQ(cr_event_wait(&w.begun), 0);
+	CHECK_EQ(cr_loop_post_threadsafe(host.loop, leave, &host), 0);
+	CHECK_EQ(cr_await(task), -ESRCH);
+	host_join(&host);
+	quiet_end();
+	return 0;
+}
+
+struct abandoned {
+	struct host host;
+	_Atomic int running, ended;
+};
+
+static int cleans_up_for_long(struct abandoned *a)
+{
+	atomic_store(&a->running, 1);
+	cr_sleep(CORAIL_NEVER);
+	cr_shield(cr_seconds(20), cr_sleep(cr_millis(100)));
+	atomic_fetch_add(&a->ended, 1);
+	return 0;
+}
+
+static int calls_long_one(struct abandoned *a)
+{
+	return cr_call_loop(a->host.loop, cleans_up_for_long, a);
+}
+
+static int loops_long_one(struct abandoned *a)
+{
+	return cr_loops(2, cleans_up_for_long, a);
+}
+
+static int leaves_call_behind(struct abandoned *a)
+{
+	cr_spawn(cr_scope_program(), calls_long_one, a);
+	while (!atomic_load(&a->running))
+		CHECK_EQ(cr_sleep(cr_micros(100)), 0);
+	return 0;
+}
+
+static int leaves_loops_behind(struct abandoned *a)
+{
+	cr_spawn(cr_scope_program(), loops_long_one, a);
+	while (!atomic_load(&a->running))
+		CHECK_EQ(cr_sleep(cr_micros(100)), 0);
+	return 0;
+}
+
+/* What uses a caller's memory has ended before that goes, whatever happens. */
+static void the_caller_is_abandoned(void)
+{
+	struct abandoned a = {.running = 0};
+	cr_options options = {.exit_grace = cr_millis(1)};
+
+	quiet_begin();
+	host_open(&a.host);
+	CHECK_EQ(cr_run_with(&options, leaves_call_behind, &a), 0);
+	CHECK_EQ(a.ended, 1);
+	host_close(&a.host);
+	a.running = 0;
+	CHECK_EQ(cr_run_with(&options, leaves_loops_behind, &a), 0);
+	CHECK_EQ(a.ended, 3);
+	quiet_end();
+}
+
+int main(void)
+{
+	RUN_TASK(own_loop);
+	RUN_TASK(own_loop_cancelled);
+	RUN_TASK(no_such_loop);
+	RUN_TASK(spawn_on_own_loop);
+	RUN_TASK(spawn_of_too_much);
+	RUN(dropped_at_the_end);
+	RUN(failure_of_a_spawned_one);
+	if (sim_backend())
+		return test_done();
+	RUN(each_asks_each);
+	RUN(calls_in_calls);
+	RUN_TASK(cancellation_reaches_the_other_loop);
+	RUN_TASK(cancellation_at_any_time);
+	RUN_TASK(the_other_loop_ends);
+	RUN_TASK(races_with_the_end);
+	RUN_TASK(the_callee_is_abandoned);
+	RUN(the_caller_is_abandoned);
+	return test_done();
+}
