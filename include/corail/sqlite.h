@@ -308,7 +308,7 @@ CORAIL_API CORAIL_SUSPENDS int cr_sqlite_tx_commit(cr_sqlite_tx *tx);
 /* Rolls back. Returns 0, or the errors of a statement; -EINVAL as above. */
 CORAIL_API CORAIL_SUSPENDS int cr_sqlite_tx_rollback(cr_sqlite_tx *tx);
 
-/* Rolls back what is still under way, even in a cancelled scope. For CORAIL_SQLITE_TRANSACTION(). */
+/* Rolls back what is still under way, even in a cancelled scope: for CORAIL_SQLITE_TRANSACTION() */
 CORAIL_API CORAIL_SUSPENDS void cr_sqlite_tx_leave(cr_sqlite_tx *tx);
 
 /* ----------------------------------------------------------------------------------- backup --- */

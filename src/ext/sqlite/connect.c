@@ -6,12 +6,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct setup {
 	cr_sqlite_conn *conn;
 	char pragmas[192];
 	const char *rest; /* of the pragmas, or of the user's own statements */
 };
+
+/*
+ * SQLite tries to read what it could not create, and then knows only that there is no such file: if
+ * there is the folder, it may not be written.
+ */
+static bool folder_exists(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : NULL;
+	bool exists = !slash || (folder && access(folder, F_OK) == 0);
+
+	free(folder);
+	return exists;
+}
+
+static int open_failed(cr_sqlite_conn *conn, int flags)
+{
+	int code = sqlite3_extended_errcode(conn->link);
+	int r = cr__sqlite_fail(conn, code, NULL, false);
+
+	if (r == -ENOENT && (flags & SQLITE_OPEN_CREATE) && folder_exists(conn->db->path))
+		r = conn->error.error = -CORAIL_E_SQL_PERMISSION;
+	return r;
+}
 
 static int open_work(void *arg)
 {
@@ -27,10 +52,10 @@ static int open_work(void *arg)
 	else
 		flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
 	code = sqlite3_open_v2(conn->db->path, &conn->link, flags, NULL);
+	if (!conn->link)
+		return cr__sqlite_fail_with(conn, -ENOMEM, NULL);
 	if (code != SQLITE_OK)
-		return conn->link ? cr__sqlite_fail(conn, sqlite3_extended_errcode(conn->link),
-		                                    NULL, false)
-		                  : cr__sqlite_fail_with(conn, -ENOMEM, NULL);
+		return open_failed(conn, flags);
 	sqlite3_extended_result_codes(conn->link, 1);
 	return 0;
 }
@@ -71,12 +96,16 @@ static int init_work(void *arg)
 
 static int last_work(void *arg)
 {
-	struct setup *s = arg;
+	const struct setup *s = arg;
+	cr_sqlite_conn *conn = s->conn;
+	int r = 0;
 
 	/* What the user's statements left open would become part of the first call's. */
-	if (!sqlite3_get_autocommit(s->conn->link))
-		return cr__sqlite_simple(s->conn, "rollback");
-	return 0;
+	if (!sqlite3_get_autocommit(conn->link))
+		r = cr__sqlite_simple(conn, "rollback");
+	if (r == 0 && conn->reader)
+		r = cr__sqlite_simple(conn, "pragma query_only = 1");
+	return r;
 }
 
 static int setup(cr_sqlite_conn *conn)
@@ -85,16 +114,15 @@ static int setup(cr_sqlite_conn *conn)
 	struct setup s = {.conn = conn};
 	int r = cr_shield(CORAIL_NEVER, cr__sqlite_hop(conn, open_work, &s));
 
-	snprintf(s.pragmas, sizeof s.pragmas,
-	         "pragma synchronous = %s; pragma foreign_keys = %d;%s", options->synchronous,
-	         !options->no_foreign_keys, conn->reader ? " pragma query_only = 1;" : "");
+	snprintf(s.pragmas, sizeof s.pragmas, "pragma synchronous = %s; pragma foreign_keys = %d",
+	         options->synchronous, !options->no_foreign_keys);
 	s.rest = s.pragmas;
 	if (r == 0)
 		r = cr__sqlite_hop_patient(conn, settings_work, &s);
 	s.rest = conn->db->init;
 	if (r == 0 && s.rest)
 		r = cr__sqlite_hop_patient(conn, init_work, &s);
-	if (r == 0 && s.rest)
+	if (r == 0 && (s.rest || conn->reader))
 		r = cr__sqlite_hop(conn, last_work, &s);
 	return r;
 }

@@ -17,8 +17,8 @@ int cr__sqlite_may_begin(cr_sqlite_conn *conn)
 }
 
 /*
- * Whether to try again is of use. Not in a transaction that has read and now wants to write, without
- * a write-ahead log: the one that has the lock may be waiting for this one to end.
+ * Whether to try again is of use. Not in a transaction that has read and now wants to write,
+ * without a write-ahead log: the one that has the lock may be waiting for this one to end.
  */
 static bool worth_waiting(const cr_sqlite_conn *conn, int code)
 {

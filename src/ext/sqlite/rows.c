@@ -22,8 +22,11 @@ static int names_copy(cr_sqlite_rows *rows, sqlite3_stmt *stmt)
 		return -ENOMEM;
 	to = (char *)(rows->names + rows->column_count);
 	for (size_t i = 0; i < rows->column_count; i++) {
-		rows->names[i] = to;
-		to = stpcpy(to, sqlite3_column_name(stmt, (int)i)) + 1;
+		const char *name = sqlite3_column_name(stmt, (int)i);
+		size_t length = strlen(name) + 1;
+
+		rows->names[i] = memcpy(to, name, length);
+		to += length;
 	}
 	return 0;
 }
