@@ -124,7 +124,10 @@ typedef struct cr_processes_stats {
 /* Looks at a pool. */
 CORAIL_API void cr_processes_stats_get(const cr_processes *pool, cr_processes_stats *ret_stats);
 
-/* Writes the numbers of up to `count` workers that are alive. Returns how many there are. */
+/*
+ * Writes the numbers of up to `count` workers that are alive (of one that has just been started,
+ * the number is not known at once). Returns how many there are.
+ */
 CORAIL_API size_t cr_processes_pids(const cr_processes *pool, pid_t *pids, size_t count);
 
 /* ------------------------------------------------------------------------------------ calls --- */

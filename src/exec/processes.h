@@ -145,10 +145,10 @@ bool cr__crewman_hand(struct cr__crewman *worker, struct cr__errand *errand);
 void cr__crewman_publish(struct cr__crewman *worker);
 
 /*
- * Takes back what it has not begun, from a cell on, to the front of the queue. Returns how many
- * jobs that were.
+ * Takes jobs back that it has not begun, the latest first, to the front of the queue, which they
+ * leave in their old order. Returns how many.
  */
-size_t cr__crewman_take_back(struct cr__crewman *worker, uint32_t from);
+size_t cr__crewman_take_back(struct cr__crewman *worker, size_t most);
 
 /* Ends it by force; jobs that it has not begun are taken back. */
 void cr__crewman_kill(struct cr__crewman *worker);

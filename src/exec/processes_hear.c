@@ -84,7 +84,7 @@ static void bury(struct cr__crewman *worker, int status)
 
 	describe(&fault, worker->pid, status);
 	cr__list_remove(&worker->idle);
-	cr__crewman_take_back(worker, worker->consumed);
+	cr__crewman_take_back(worker, SIZE_MAX);
 	for (uint32_t i = worker->consumed; i != worker->submitted; i++)
 		began |= worker->errands[i % CR__CHANNEL_CELLS] != NULL;
 	pool->stillborn = began || worker->killed ? 0 : pool->stillborn + 1;
@@ -103,7 +103,7 @@ static void no_start(struct cr__crewman *worker, int error)
 {
 	struct cr_processes *pool = worker->pool;
 
-	cr__crewman_take_back(worker, worker->consumed);
+	cr__crewman_take_back(worker, SIZE_MAX);
 	cr__crewman_forget(worker);
 	if (pool->alive == 0)
 		cr__queue_fail(pool, error);

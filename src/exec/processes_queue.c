@@ -106,9 +106,7 @@ static bool take_stock(struct cr_processes *pool)
 	}
 	if (!richest)
 		return false;
-	return cr__crewman_take_back(richest,
-	                             richest->consumed +
-	                                     (richest->submitted - richest->consumed + 1) / 2) > 0;
+	return cr__crewman_take_back(richest, richest->live / 2) > 0;
 }
 
 void cr__crew_dispatch(struct cr_processes *pool)
@@ -194,7 +192,7 @@ bool cr__errand_cancel(struct cr__errand *errand)
 	 * Nothing else may begin there between the look and the kill: it would die for nothing. So
 	 * what has not begun is taken back first.
 	 */
-	cr__crewman_take_back(worker, worker->consumed);
+	cr__crewman_take_back(worker, SIZE_MAX);
 	if (atomic_load(&worker->channel->cells[errand->cell].state) == CR__CELL_BEGUN) {
 		errand->cancelled = true;
 		cr__crewman_kill(worker);

@@ -80,7 +80,7 @@ static void ask_to_kill(struct cr__crewman *worker)
 
 void cr__crewman_kill(struct cr__crewman *worker)
 {
-	cr__crewman_take_back(worker, worker->consumed);
+	cr__crewman_take_back(worker, SIZE_MAX);
 	cr__list_remove(&worker->idle);
 	if (worker->killed)
 		return;
@@ -158,12 +158,12 @@ void cr__crewman_publish(struct cr__crewman *worker)
 		cr__channel_wake(channel);
 }
 
-size_t cr__crewman_take_back(struct cr__crewman *worker, uint32_t from)
+size_t cr__crewman_take_back(struct cr__crewman *worker, size_t most)
 {
 	struct cr_processes *pool = worker->pool;
 	size_t taken = 0;
 
-	for (uint32_t i = worker->submitted; i != from; i--) {
+	for (uint32_t i = worker->submitted; i != worker->consumed && taken < most; i--) {
 		const uint32_t index = (i - 1) % CR__CHANNEL_CELLS;
 		struct cr__errand *errand = worker->errands[index];
 		uint32_t state = CR__CELL_READY;

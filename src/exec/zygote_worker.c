@@ -105,15 +105,21 @@ static void limits_init(const struct cr__zygote_pool *limits)
 		_exit(1);
 }
 
-/* A job has so much more processor time than was used before it. */
+/*
+ * A job may use so much more processor time than was used before it. The kernel counts in whole
+ * seconds: a tenth of one is not worth another.
+ */
 static void grant_processor(uint32_t seconds)
 {
 	struct rusage usage;
 	struct rlimit limit;
+	int64_t used;
 
 	if (!seconds || getrusage(RUSAGE_SELF, &usage) < 0 || getrlimit(RLIMIT_CPU, &limit) < 0)
 		return;
-	limit.rlim_cur = (rlim_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + seconds + 1;
+	used = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) +
+	       usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+	limit.rlim_cur = (rlim_t)((used + 900000) / 1000000) + seconds;
 	if (limit.rlim_cur > limit.rlim_max)
 		limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_CPU, &limit);
