@@ -29,6 +29,7 @@ static int read_to_end(cr_file *file, cr_buf *buf)
 		r = cr_buf_reserve(buf, want < limit ? want : limit);
 		if (r < 0)
 			return r;
+		buf->data[buf->size] = '\0';
 		room = buf->capacity_bytes - buf->size - 1;
 		n = cr_file_read(file, buf->data + buf->size, room < limit ? room : limit);
 		if (n <= 0)
