@@ -86,7 +86,7 @@ static int build_tree(const char *folder)
 	cr_buf path = {0};
 	int r = 0;
 
-	for (int i = 0; i < 3 && r == 0; i++) {
+	for (int i = 0; i < 1 && r == 0; i++) {
 		cr_buf_clear(&path);
 		r = cr_buf_printf(&path, "%s/%d/below", folder, i);
 		if (r == 0)
