@@ -186,6 +186,8 @@ int cr__worker_shared(uint64_t id, void **ret_data, size_t *ret_size)
 	while (mapping < end && mapping->id != id)
 		mapping++;
 	if (mapping == end) {
+		if (!id)
+			return -ESRCH;
 		if (worker.mapping_count == MAPPINGS_MAX)
 			return -EMFILE;
 		r = mapping_make(mapping, id);
