@@ -201,7 +201,7 @@ static int a_full_disk(cr_sqlite *db)
 
 static int large_blobs(cr_sqlite *db)
 {
-	enum { SIZE = 12 << 20 };
+	enum { SIZE = 4 << 20 };
 	const cr_sqlite_rows *row;
 	cr_sqlite_rows *rows;
 	cr_sqlite_conn *conn;
@@ -226,9 +226,16 @@ static int large_blobs(cr_sqlite *db)
 	return 0;
 }
 
+/* The sanitizers make each dear. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { COUNT = 20000 };
+#else
+enum { COUNT = 100000 };
+#endif
+
 static int many_inserts(cr_sqlite *db)
 {
-	enum { COUNT = 100000, TOGETHER = 1000, ALONE = 200 };
+	enum { TOGETHER = 1000, ALONE = 200 };
 	static cr_sqlite_call calls[TOGETHER];
 	static cr_sql_value values[TOGETHER];
 	CORAIL_SQLITE_TRANSACTION(tx);

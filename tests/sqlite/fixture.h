@@ -25,6 +25,14 @@ __attribute__((unused)) static const char *sqlite_path(const char *name)
 	return path;
 }
 
+/* In memory where possible: what a disk is for is not tested here, and it may be slow. */
+static void sqlite_folder_make(void)
+{
+	snprintf(sqlite_folder, sizeof sqlite_folder, "%s/corail-sqlite-XXXXXX",
+	         access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	CHECK(mkdtemp(sqlite_folder) != NULL);
+}
+
 struct sqlite_test {
 	int (*run)(cr_sqlite *db);
 	const cr_sqlite_options *options;
@@ -74,8 +82,7 @@ static void sqlite_run(const char *name, int (*run)(cr_sqlite *db),
 		printf("- %s (%s)\n", name, backends[i]);
 		fflush(stdout);
 		setenv("CORAIL_BACKEND", backends[i], 1);
-		snprintf(sqlite_folder, sizeof sqlite_folder, "/tmp/corail-sqlite-XXXXXX");
-		CHECK(mkdtemp(sqlite_folder) != NULL);
+		sqlite_folder_make();
 		fds = test_open_fds();
 		CHECK_EQ(cr_run(sqlite_test_main, &test), 0);
 		CHECK_EQ(test_open_fds(), fds);

@@ -508,8 +508,7 @@ static void two_processes_write(void)
 		if (cr_loop_probe(backends[i], why, sizeof why) < 0)
 			continue;
 		setenv("CORAIL_BACKEND", backends[i], 1);
-		snprintf(sqlite_folder, sizeof sqlite_folder, "/tmp/corail-sqlite-XXXXXX");
-		CHECK(mkdtemp(sqlite_folder) != NULL);
+		sqlite_folder_make();
 		fflush(stdout);
 		child = fork();
 		CHECK_GE(child, 0);
