@@ -159,5 +159,5 @@ int cr__redis_exchange(struct link *link, struct batch *batch)
 
 		r = error < 0 ? error : r;
 	}
-	return cr_event_is_set(&batch->done) ? 0 : r;
+	return r == -EPIPE && cr_event_is_set(&batch->done) ? 0 : r;
 }

@@ -108,6 +108,13 @@ static int attempt(struct link *link)
 	return r;
 }
 
+/* Whether trying again would not help: what is wrong is on our side, or in the certificates. */
+static bool final(int error)
+{
+	return error == -ECANCELED || error == -CORAIL_E_REDIS_LOGIN ||
+	       (error <= -CORAIL_E_TLS_HANDSHAKE && error >= -CORAIL_E_TLS_NOT_TLS);
+}
+
 static int connect_link(struct link *link)
 {
 	size_t left = link->redis->options.attempt_max;
@@ -115,7 +122,7 @@ static int connect_link(struct link *link)
 
 	do {
 		r = attempt(link);
-		if (r == 0 || r == -ECANCELED || r == -CORAIL_E_REDIS_LOGIN)
+		if (r == 0 || final(r))
 			return r;
 	} while (--left > 0);
 	return r;

@@ -368,11 +368,12 @@ int cr_redis_punsubscribe(cr_redis_sub *sub, cr_redis_arg pattern)
 /* "message", channel, data; "pmessage", pattern, channel, data; or the mark of a gap. */
 static void describe(const cr_redis_reply *reply, cr_redis_message *message)
 {
-	const cr_redis_reply *last = reply->elements + reply->count - 1;
+	const cr_redis_reply *last;
 
 	*message = (cr_redis_message){.kind = CORAIL_REDIS_MISSED};
 	if (reply->kind == CORAIL_REDIS_NIL)
 		return;
+	last = &reply->elements[reply->count - 1];
 	message->kind = CORAIL_REDIS_MESSAGE;
 	message->data = last->text;
 	message->size = last->size;
