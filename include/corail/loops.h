@@ -8,7 +8,7 @@
  * A loop uses one core. Where that is not enough, cr_loops() runs the same main function on as many
  * loops as there are cores, each with its own tasks and scopes, and waits for all:
  *
- *	static int serve(struct server *s)          runs once on each loop, cr_loops_index() tells which
+ *	static int serve(struct server *s)      once on each loop; cr_loops_index() tells which
  *	{
  *		cr_listener *listener;
  *		int r = cr_listener_open_shared(":8080", NULL, &s->port, &listener);
@@ -48,7 +48,7 @@
 extern "C" {
 #endif
 
-/* ----------------------------------------------------------------------------- a loop a core --- */
+/* ---------------------------------------------------------------------------- a loop a core --- */
 
 /* All zero means the defaults. */
 typedef struct cr_loops_options {
@@ -74,10 +74,10 @@ typedef struct cr_loops_options {
  * behind is cancelled and joined as cr_run() does it.
  *
  * Returns 0, also when the caller was cancelled and all ended well even so; the first failure;
- * -ECANCELED when no failure was worse; -EINTR instead when that was SIGINT. Or, and then fn was not called everywhere: what cr_run()
- * gives when a loop cannot be opened; -EAGAIN and -ENOMEM when a thread cannot be made (those that
- * run already are cancelled); -EINVAL for too many, or a stack below PTHREAD_STACK_MIN;
- * -EOPNOTSUPP in the simulator.
+ * -ECANCELED when no failure was worse; -EINTR instead when that was SIGINT. Or, and then fn was
+ * not called everywhere: what cr_run() gives when a loop cannot be opened; -EAGAIN and -ENOMEM when
+ * a thread cannot be made (those that run already are cancelled); -EINVAL for too many, or a stack
+ * below PTHREAD_STACK_MIN; -EOPNOTSUPP in the simulator.
  */
 #define cr_loops(count, fn, ...)                                                                   \
 	(cr__loops(NULL, (count), CORAIL__FN(fn, (__VA_ARGS__)), (__VA_ARGS__), CORAIL__SITE(fn)))
@@ -122,7 +122,7 @@ CORAIL_API size_t cr_loops_count(void);
  */
 CORAIL_API cr_loop cr_loops_at(size_t index);
 
-/* ------------------------------------------------------------------------------------- calls --- */
+/* ------------------------------------------------------------------------------------ calls --- */
 
 /*
  * cr_call_loop(loop, fn, arg): in a task. Runs `int fn(T *arg)` as a task of that loop, in its

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-/* A thread inherits its creator's affinity (pthread_create(3)): so does a worker that a job needs. */
+/* A thread inherits its creator's affinity (pthread_create(3)), and so would a pool's worker. */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static cpu_set_t allowed;

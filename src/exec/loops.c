@@ -57,7 +57,7 @@ struct cr__loops {
 /* Under this key a loop keeps its member. */
 static const char member_key;
 
-/* ------------------------------------------------------------------------ on each new thread --- */
+/* ----------------------------------------------------------------------- on each new thread --- */
 
 static void go(void *arg)
 {
@@ -145,7 +145,7 @@ static void *member_thread(void *arg)
 	return NULL;
 }
 
-/* ------------------------------------------------------------------------ where it is waited --- */
+/* ----------------------------------------------------------------------- where it is waited --- */
 
 struct cr__loops *cr__loops_of_link(struct cr__list *link)
 {
@@ -213,7 +213,7 @@ void cr__loops_outlive(struct cr__loops *loops)
 	loops_free(loops);
 }
 
-/* ---------------------------------------------------------------------------------- beginning --- */
+/* -------------------------------------------------------------------------------- beginning --- */
 
 struct order {
 	const cr_loops_options *options;
@@ -386,7 +386,7 @@ int cr__loops_each(const cr_loops_options *options, cr__fn fn, const void *array
 	return loops_begin(&order);
 }
 
-/* ------------------------------------------------------------------------------- who is where --- */
+/* ----------------------------------------------------------------------------- who is where --- */
 
 static const struct member *member_self(struct cr__loop *loop)
 {

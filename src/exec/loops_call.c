@@ -42,7 +42,7 @@ void cr__loop_call_fail(struct cr__loop_call *call)
 	finish(call, -ESRCH);
 }
 
-/* ------------------------------------------------------------------------- where it is run --- */
+/* -------------------------------------------------------------------------- where it is run --- */
 
 /* Whether this loop is about to end, and cancels its tasks. */
 static bool ending(void)
@@ -97,7 +97,7 @@ static void cancel_drop(void *arg)
 	pay(arg, OWED_CANCEL);
 }
 
-/* ---------------------------------------------------------------------- where it is waited --- */
+/* ----------------------------------------------------------------------- where it is waited --- */
 
 static void ended(void *arg)
 {

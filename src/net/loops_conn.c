@@ -23,7 +23,7 @@ struct cr_parcel {
 	int64_t world; /* the simulated loop whose descriptor it is; 0: a real one */
 };
 
-/* ------------------------------------------------------------------------------------ parcels --- */
+/* ---------------------------------------------------------------------------------- parcels --- */
 
 static int64_t world_of(const struct cr__loop *loop)
 {
@@ -110,7 +110,7 @@ void cr_parcel_discard(cr_parcel *parcel)
 	cr__free(parcel);
 }
 
-/* ---------------------------------------------------------------------------------- one port --- */
+/* --------------------------------------------------------------------------------- one port --- */
 
 static _Atomic uint64_t *port_of(const cr_shared_port *port)
 {

@@ -39,7 +39,7 @@ struct hub {
 	cr_scope *accepting; /* cancelled with the last lane */
 };
 
-/* ------------------------------------------------------------------------- where they are served --- */
+/* -------------------------------------------------------------------- where they are served --- */
 
 struct client {
 	struct lane *lane;
@@ -100,7 +100,7 @@ static int lane_serve(struct lane *lane)
 	return r == -EPIPE ? cr_scope_wait(&scope) : r;
 }
 
-/* ------------------------------------------------------------------------ where they are accepted --- */
+/* ------------------------------------------------------------------ where they are accepted --- */
 
 static struct lane *lane_pick(struct hub *hub)
 {

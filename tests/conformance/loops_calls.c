@@ -34,7 +34,7 @@ static int answer(struct question *q)
 	return r < 0 ? r : q->result;
 }
 
-/* ------------------------------------------------------------------------------- one's own loop --- */
+/* --------------------------------------------------------------------------- one's own loop --- */
 
 /* A loop calls itself, also in the simulator. */
 TEST(own_loop)
@@ -194,7 +194,7 @@ static void failure_of_a_spawned_one(void)
 	CHECK_EQ(cr_run(spawn_a_failure, &thing), -EPROTO);
 }
 
-/* -------------------------------------------------------------------------------- other loops --- */
+/* ------------------------------------------------------------------------------ other loops --- */
 
 struct peer {
 	_Atomic int done; /* by all: how many have asked everything */
@@ -266,7 +266,7 @@ static void calls_in_calls(void)
 	CHECK_EQ(cr_loops(2, play_there_and_back, &peer), 0);
 }
 
-/* ------------------------------------------------------------------------- a loop to be asked --- */
+/* ----------------------------------------------------------------------- a loop to be asked --- */
 
 /* A loop on a thread of its own, which lives until it is told to end. */
 struct host {
@@ -464,7 +464,7 @@ TEST(races_with_the_end)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------ abandoned ones --- */
+/* --------------------------------------------------------------------------- abandoned ones --- */
 
 /* Does not end, cancelled or not, until it is told to, which is never. */
 static int stubborn(struct remote_wait *w)

@@ -12,7 +12,7 @@
 
 enum { COUNT = 3, CLIENTS = 30 };
 
-/* ------------------------------------------------------------------------------------- parcels --- */
+/* ---------------------------------------------------------------------------------- parcels --- */
 
 /* Off its loop and back: what was received and not read is still there. */
 static int there_and_back(int *unused)
@@ -225,7 +225,7 @@ static int ask(struct client *client)
 	CHECK_EQ(cr_conn_open(target, &conn), 0);
 	CHECK_EQ(cr_conn_write(conn, line, (size_t)size), 0);
 	CHECK_EQ(cr_conn_read_line(conn, answer, sizeof answer), size - 1);
-	CHECK_EQ(atoi(answer), client->number);
+	CHECK_EQ(strtol(answer, NULL, 10), client->number);
 	return cr_conn_close(conn);
 }
 

@@ -20,7 +20,7 @@ static bool sim_backend(void)
 	return backend && strcmp(backend, "sim") == 0;
 }
 
-/* ----------------------------------------------------------------------------- who runs where --- */
+/* --------------------------------------------------------------------------- who runs where --- */
 
 struct place {
 	size_t index, count;
@@ -145,7 +145,7 @@ TEST(loops_in_loops)
 	return cr_scope_wait(&scope);
 }
 
-/* ----------------------------------------------------------------------------------- options --- */
+/* ---------------------------------------------------------------------------------- options --- */
 
 struct named {
 	char thread[32], task[64];
@@ -224,7 +224,7 @@ static void loop_that_does_not_open(void)
 	CHECK_EQ(t.runs, 2);
 }
 
-/* ------------------------------------------------------------------------------------ failures --- */
+/* --------------------------------------------------------------------------------- failures --- */
 
 struct member {
 	int result;
@@ -271,7 +271,7 @@ static void failures_collected(void)
 	CHECK_EQ(statuses[3], 0);
 }
 
-/* -------------------------------------------------------------------------------- cancellation --- */
+/* ----------------------------------------------------------------------------- cancellation --- */
 
 struct shared {
 	_Atomic int running, cleaned, leftovers;
@@ -422,7 +422,7 @@ static void sigint_ends_all(void)
 	free(c);
 }
 
-/* ---------------------------------------------------------------------------------- simulator --- */
+/* -------------------------------------------------------------------------------- simulator --- */
 
 TEST(refused_in_a_simulation)
 {
