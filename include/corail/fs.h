@@ -66,8 +66,8 @@ CORAIL_API CORAIL_SUSPENDS int cr_file_open(const char *path, int flags, mode_t 
 
 /*
  * Opens a file without a name in a folder, for reading and writing, that vanishes when it is
- * closed: O_TMPFILE, or a created and unlinked one where the file system has no such thing. `folder`
- * NULL: "/tmp". Returns 0, or as cr_file_open().
+ * closed: O_TMPFILE, or a created and unlinked one where the file system has no such thing.
+ * `folder` NULL: "/tmp". Returns 0, or as cr_file_open().
  */
 CORAIL_API CORAIL_SUSPENDS int cr_file_open_temp(const char *folder, cr_file **ret_file);
 
@@ -128,7 +128,9 @@ CORAIL_API CORAIL_SUSPENDS ssize_t cr_file_pwritev(cr_file *file, const struct i
 CORAIL_API int64_t cr_file_position(const cr_file *file);
 CORAIL_API void cr_file_position_set(cr_file *file, int64_t position);
 
-/* Waits until what was written is on the disk: fsync(2), and fdatasync(2). Returns 0 or an error. */
+/*
+ * Waits until what was written is on the disk: fsync(2), and fdatasync(2). Returns 0 or an error.
+ */
 CORAIL_API CORAIL_SUSPENDS int cr_file_sync(cr_file *file);
 CORAIL_API CORAIL_SUSPENDS int cr_file_sync_data(cr_file *file);
 
@@ -183,8 +185,8 @@ CORAIL_API CORAIL_SUSPENDS int cr_fs_mkdir_all(const char *path, mode_t mode);
 
 /*
  * Removes a file, or a folder with all that is in it. Symbolic links are removed, never followed,
- * whoever replaces what by them meanwhile. Nothing there is no error. Returns 0, or the first error,
- * after which the rest stays.
+ * whoever replaces what by them meanwhile. Nothing there is no error. Returns 0, or the first
+ * error, after which the rest stays.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_fs_remove_all(const char *path);
 
@@ -213,8 +215,8 @@ CORAIL_API CORAIL_SUSPENDS int cr_fs_read_all(const char *path, cr_buf *buf);
  * Replaces a file's contents so that after a crash there is the old or the new, whole: a temporary
  * file in the same folder is written, synced and renamed, and the folder synced. A file that is
  * there keeps its permissions; a new one gets `mode`, whatever the umask. A symbolic link is
- * replaced, not followed. Returns 0; or an error: then the old one is there, except that an error of
- * the last step, the folder's sync, leaves the new one, perhaps not for good.
+ * replaced, not followed. Returns 0; or an error: then the old one is there, except that an error
+ * of the last step, the folder's sync, leaves the new one, perhaps not for good.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_fs_write_atomic(const char *path, const void *data, size_t size,
                                                   mode_t mode);
@@ -223,16 +225,16 @@ CORAIL_API CORAIL_SUSPENDS int cr_fs_write_atomic(const char *path, const void *
 typedef struct cr_lines cr_lines;
 
 /*
- * Opens a file for reading lines of up to `line_max_bytes` (0: 64 KiB) without their end. Returns 0,
- * or as cr_file_open().
+ * Opens a file for reading lines of up to `line_max_bytes` (0: 64 KiB) without their end. Returns
+ * 0, or as cr_file_open().
  */
 CORAIL_API CORAIL_SUSPENDS int cr_lines_open(const char *path, size_t line_max_bytes,
                                              cr_lines **ret_lines);
 
 /*
  * The next line, without "\n" and followed by a zero byte; valid until the next call. A last line
- * without an end counts. Returns 1; 0 at the end; -EMSGSIZE for a line that is too long, after which
- * the next call goes on behind it; or an error, after which the call may be repeated.
+ * without an end counts. Returns 1; 0 at the end; -EMSGSIZE for a line that is too long, after
+ * which the next call goes on behind it; or an error, after which the call may be repeated.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_lines_next(cr_lines *lines, char **ret_line, size_t *ret_size);
 
@@ -275,9 +277,9 @@ typedef struct cr_walk_options {
 } cr_walk_options;
 
 /*
- * A walk through a folder and those below it, depth first, one entry after the other. Symbolic links
- * are reported and never followed, not even those that somebody puts in a folder's place meanwhile.
- * It holds one descriptor and a few KiB for each level.
+ * A walk through a folder and those below it, depth first, one entry after the other. Symbolic
+ * links are reported and never followed, not even those that somebody puts in a folder's place
+ * meanwhile. It holds one descriptor and a few KiB for each level.
  */
 typedef struct cr_walk cr_walk;
 
@@ -287,8 +289,8 @@ CORAIL_API CORAIL_SUSPENDS int cr_walk_open(const char *path, const cr_walk_opti
 
 /*
  * The next entry. A folder is entered by the call after the one that reported it. Returns 1; 0 at
- * the end; or an error: the next call goes on behind the folder that could not be read. Entries that
- * vanish meanwhile are passed over.
+ * the end; or an error: the next call goes on behind the folder that could not be read. Entries
+ * that vanish meanwhile are passed over.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_walk_next(cr_walk *walk, cr_walk_entry *ret_entry);
 

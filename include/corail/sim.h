@@ -15,10 +15,10 @@
  *	cr_sim_connect_fail(3, -ECONNREFUSED);
  *
  * Simulated: TCP and UDP over IPv4 and IPv6, multicast, Unix stream sockets (names are the loop's
- * own and vanish when their socket is closed), socket pairs; files and folders, by <corail/fs.h>, on a
- * disk that holds an empty "/tmp" at first. Refused with -EOPNOTSUPP: Unix
- * datagrams, control messages, and the operating system's own descriptors (pipes, files), because
- * nothing in them could be reproduced.
+ * own and vanish when their socket is closed), socket pairs; files and folders, by <corail/fs.h>,
+ * on a disk that holds an empty "/tmp" at first. Refused with -EOPNOTSUPP: Unix datagrams, control
+ * messages, and the operating system's own descriptors (pipes, files), because nothing in them
+ * could be reproduced.
  *
  * Time does not pass while tasks compute. Only a loop that never comes to rest (a task that yields
  * for ever) sees its clock creep on, so that deadlines still come.
@@ -112,8 +112,8 @@ CORAIL_API int cr_sim_disk_set(const cr_sim_disk *disk);
 
 /*
  * The nth operation of the disk from now (1 is the next) fails with `error` (-EIO, say) and does
- * nothing. One such order is kept; nth 0 takes it back. Returns 0, -EINVAL for an error that is none,
- * -ENOMEM, or -ESRCH.
+ * nothing. One such order is kept; nth 0 takes it back. Returns 0, -EINVAL for an error that is
+ * none, -ENOMEM, or -ESRCH.
  */
 CORAIL_API int cr_sim_disk_fail(uint64_t nth, int error);
 

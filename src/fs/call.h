@@ -44,7 +44,9 @@ int cr__fs_unlink_at(int folder, const char *path, int flags, bool always);
 /* A name that nobody has: appends `prefix` and random characters. Returns 0, -ENOMEM, -EMSGSIZE. */
 int cr__fs_name_random(cr_buf *path, const char *prefix);
 
-/* How many bytes of a path lead to its last part, with the slash; 0: it is in the current folder. */
+/*
+ * How many bytes of a path lead to its last part, with the slash; 0: it is in the current folder.
+ */
 size_t cr__fs_folder_size(const char *path);
 
 #endif

@@ -8,8 +8,8 @@
 
 /*
  * Reading and writing. A read is tried without waiting first: what lies in the page cache costs one
- * system call then, and neither a thread nor a turn. A file that keeps failing those tries is not in
- * memory, and goes without them, for up to 63 reads in a row.
+ * system call then, and neither a thread nor a turn. A file that keeps failing those tries is not
+ * in memory, and goes without them, for up to 63 reads in a row.
  */
 
 /* The most at once: a copy of that size holds the loop up for some tenths of a millisecond. */
@@ -75,7 +75,7 @@ static ssize_t transfer_vector(cr_file *file, enum cr__opcode code, const struct
 	return step(file, op, caller);
 }
 
-/* ----------------------------------------------------------------------------- at a position --- */
+/* ---------------------------------------------------------------------------- at a position --- */
 
 static ssize_t at(cr_file *file, enum cr__opcode code, void *buffer, size_t size, int64_t offset,
                   const char *caller)

@@ -68,7 +68,7 @@ int cr_fs_read_all(const char *path, cr_buf *buf)
 	return r;
 }
 
-/* ------------------------------------------------------------------------ replaced in one go --- */
+/* ----------------------------------------------------------------------- replaced in one go --- */
 
 static int mode_of(const char *path, mode_t *mode)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: timeout=120 labels=noqemu */
 /*
- * Files, tortured: whatever is cancelled or fails where, no descriptor and no temporary file is left
- * over, and a file that is replaced is the old or the new one, whole.
+ * Files, tortured: whatever is cancelled or fails where, no descriptor and no temporary file is
+ * left over, and a file that is replaced is the old or the new one, whole.
  */
 
 #include "support/torture.h"

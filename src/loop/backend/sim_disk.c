@@ -10,8 +10,8 @@
 
 /*
  * A request waits for its time and is done then, all at once. So requests that are under way
- * together are done in the order that the disk's jitter chooses, which is what a real disk promises:
- * nothing.
+ * together are done in the order that the disk's jitter chooses, which is what a real disk
+ * promises: nothing.
  */
 
 struct request {

@@ -8,7 +8,8 @@
  *
  *	sim_disk.c       requests: when they are done, how they fail, cancelling, descriptors
  *	sim_disk_tree.c  nodes, names, paths
- *	sim_disk_ops.c   what an operation does
+ *	sim_disk_names.c what an operation on names does
+ *	sim_disk_ops.c   and the others
  */
 
 #include "loop/backend/sim.h"
@@ -92,7 +93,18 @@ void cr__sim_entry_remove(struct cr__sim_disk *disk, struct cr__sim_entry *entry
 int cr__sim_resolve(const struct cr__sim_disk *disk, struct cr__sim_node *base, const char *path,
                     bool follow, struct cr__sim_place *ret_place);
 
+/* sim_disk_names.c */
+ssize_t cr__sim_disk_open(struct cr__sim_disk *disk, const struct cr__op *op);
+ssize_t cr__sim_disk_unlink(struct cr__sim_disk *disk, const struct cr__op *op);
+ssize_t cr__sim_disk_rename(struct cr__sim_disk *disk, const struct cr__op *op);
+ssize_t cr__sim_disk_link(struct cr__sim_disk *disk, const struct cr__op *op);
+ssize_t cr__sim_disk_make(struct cr__sim_disk *disk, const struct cr__op *op);
+ssize_t cr__sim_disk_readlink(struct cr__sim_disk *disk, const struct cr__op *op);
+
 /* sim_disk_ops.c */
+int cr__sim_disk_resolve(const struct cr__sim_disk *disk, int fd, const char *path, bool follow,
+                         struct cr__sim_place *ret_place);
+int cr__sim_disk_resize(struct cr__sim_disk *disk, struct cr__sim_node *node, size_t size);
 ssize_t cr__sim_disk_do(struct cr__sim_disk *disk, const struct cr__op *op);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <string.h>
 #include <sys/file.h>
 
@@ -25,8 +24,8 @@ static int base_of(const struct cr__sim_disk *disk, int fd, struct cr__sim_node 
 	return 0;
 }
 
-static int resolve(const struct cr__sim_disk *disk, int fd, const char *path, bool follow,
-                   struct cr__sim_place *place)
+int cr__sim_disk_resolve(const struct cr__sim_disk *disk, int fd, const char *path, bool follow,
+                         struct cr__sim_place *place)
 {
 	struct cr__sim_node *base;
 	int r = base_of(disk, fd, &base);
@@ -34,9 +33,9 @@ static int resolve(const struct cr__sim_disk *disk, int fd, const char *path, bo
 	return r < 0 ? r : cr__sim_resolve(disk, base, path, follow, place);
 }
 
-/* ---------------------------------------------------------------------------------- contents --- */
+/* --------------------------------------------------------------------------------- contents --- */
 
-static int resize(struct cr__sim_disk *disk, struct cr__sim_node *node, size_t size)
+int cr__sim_disk_resize(struct cr__sim_disk *disk, struct cr__sim_node *node, size_t size)
 {
 	const size_t most = disk->behaviour.capacity_bytes;
 
@@ -103,7 +102,7 @@ static ssize_t write_at(struct cr__sim_disk *disk, const struct cr__sim_opening 
 	    disk->bytes - old + at < most)
 		size = most - (disk->bytes - old + at);
 	if (size && at + size > old)
-		r = resize(disk, node, at + size);
+		r = cr__sim_disk_resize(disk, node, at + size);
 	if (r < 0)
 		return r;
 	if (size)
@@ -147,212 +146,7 @@ static ssize_t copy(struct cr__sim_disk *disk, const struct cr__op *op)
 	return write_at(disk, to, &v, op->offset);
 }
 
-/* ------------------------------------------------------------------------------------ names --- */
-
-static int create(struct cr__sim_disk *disk, struct cr__sim_place *place, mode_t mode)
-{
-	struct cr__sim_node *node;
-	int r;
-
-	if (!place->folder)
-		return -EEXIST;
-	node = cr__sim_node_make(disk, mode);
-	if (!node)
-		return -ENOMEM;
-	r = cr__sim_entry_add(disk, place->folder, place->name, node);
-	if (r < 0)
-		cr__sim_node_drop(disk, node);
-	else
-		place->node = node;
-	return r;
-}
-
-static int open_target(struct cr__sim_disk *disk, const struct cr__op *op,
-                       struct cr__sim_place *place)
-{
-	const int flags = (int)op->flags;
-	const mode_t mode = (mode_t)op->size & 07777;
-	const bool writes = (flags & O_ACCMODE) != O_RDONLY;
-	const bool follow = !(flags & O_NOFOLLOW) &&
-	                    (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
-	int r = resolve(disk, op->fd, op->path, follow, place);
-
-	if (r < 0)
-		return r;
-	if ((flags & O_TMPFILE) == O_TMPFILE) {
-		if (!place->node || !S_ISDIR(place->node->mode))
-			return place->node ? -ENOTDIR : -ENOENT;
-		place->node = cr__sim_node_make(disk, S_IFREG | mode);
-		return place->node ? 0 : -ENOMEM;
-	}
-	if (!place->node)
-		return flags & O_CREAT ? create(disk, place, S_IFREG | mode) : -ENOENT;
-	if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))
-		return -EEXIST;
-	if (S_ISLNK(place->node->mode))
-		return flags & O_DIRECTORY ? -ENOTDIR : -ELOOP;
-	if (S_ISDIR(place->node->mode))
-		return writes || flags & O_CREAT ? -EISDIR : 0;
-	if (flags & O_DIRECTORY)
-		return -ENOTDIR;
-	return writes && flags & O_TRUNC ? resize(disk, place->node, 0) : 0;
-}
-
-static ssize_t open_op(struct cr__sim_disk *disk, const struct cr__op *op)
-{
-	struct cr__sim_opening *opening = cr__alloc_zero(1, sizeof *opening);
-	struct cr__sim_place place = {0};
-	int r = opening ? open_target(disk, op, &place) : -ENOMEM;
-	int fd = r < 0 ? r : cr__sim_disk_number(disk, opening);
-
-	if (fd < 0) {
-		if (r >= 0)
-			cr__sim_node_drop(disk, place.node);
-		cr__free(opening);
-		return fd;
-	}
-	opening->node = place.node;
-	opening->flags = (int)op->flags;
-	place.node->openings++;
-	return fd;
-}
-
-static ssize_t unlink_op(struct cr__sim_disk *disk, const struct cr__op *op)
-{
-	struct cr__sim_place place;
-	int r = resolve(disk, op->fd, op->path, false, &place);
-
-	if (r < 0)
-		return r;
-	if (!place.node)
-		return -ENOENT;
-	if (!place.folder)
-		return op->flags & AT_REMOVEDIR ? -EBUSY : -EISDIR;
-	if (op->flags & AT_REMOVEDIR) {
-		if (!S_ISDIR(place.node->mode))
-			return -ENOTDIR;
-		if (!cr__list_empty(&place.node->entries))
-			return -ENOTEMPTY;
-	} else if (S_ISDIR(place.node->mode)) {
-		return -EISDIR;
-	}
-	place.folder->changed = disk->sim->now;
-	cr__sim_entry_remove(disk, place.entry);
-	return 0;
-}
-
-static bool is_below(const struct cr__sim_node *node, const struct cr__sim_node *folder)
-{
-	for (; node; node = node->parent)
-		if (node == folder)
-			return true;
-	return false;
-}
-
-static int may_replace(const struct cr__sim_node *from, const struct cr__sim_node *to)
-{
-	if (S_ISDIR(from->mode) && !S_ISDIR(to->mode))
-		return -ENOTDIR;
-	if (!S_ISDIR(from->mode) && S_ISDIR(to->mode))
-		return -EISDIR;
-	return cr__list_empty(&to->entries) ? 0 : -ENOTEMPTY;
-}
-
-static ssize_t rename_op(struct cr__sim_disk *disk, const struct cr__op *op)
-{
-	struct cr__sim_place from, to;
-	int r = resolve(disk, op->fd, op->path, false, &from);
-
-	if (r == 0)
-		r = resolve(disk, op->other, op->second, false, &to);
-	if (r < 0)
-		return r;
-	if (!from.node)
-		return -ENOENT;
-	if (!from.folder || !to.folder)
-		return -EBUSY;
-	if (op->flags & ~(uint32_t)RENAME_NOREPLACE)
-		return -EINVAL;
-	if (to.node && op->flags & RENAME_NOREPLACE)
-		return -EEXIST;
-	if (to.node == from.node)
-		return 0;
-	if (S_ISDIR(from.node->mode) && is_below(to.folder, from.node))
-		return -EINVAL;
-	r = to.node ? may_replace(from.node, to.node) : 0;
-	if (r == 0)
-		r = cr__sim_entry_add(disk, to.folder, to.name, from.node);
-	if (r < 0)
-		return r;
-	if (to.entry)
-		cr__sim_entry_remove(disk, to.entry);
-	cr__sim_entry_remove(disk, from.entry);
-	return 0;
-}
-
-static ssize_t link_op(struct cr__sim_disk *disk, const struct cr__op *op)
-{
-	struct cr__sim_place from, to;
-	int r = resolve(disk, op->fd, op->path, (op->flags & AT_SYMLINK_FOLLOW) != 0, &from);
-
-	if (r == 0)
-		r = resolve(disk, op->other, op->second, false, &to);
-	if (r < 0)
-		return r;
-	if (!from.node)
-		return -ENOENT;
-	if (S_ISDIR(from.node->mode))
-		return -EPERM;
-	if (to.node)
-		return -EEXIST;
-	return cr__sim_entry_add(disk, to.folder, to.name, from.node);
-}
-
-/* A new name: of a folder, or of a symbolic link with a text. */
-static ssize_t make_op(struct cr__sim_disk *disk, const struct cr__op *op)
-{
-	struct cr__sim_place place;
-	const char *text = op->code == CR__OP_SYMLINK ? op->second : NULL;
-	char *copied = NULL;
-	int r = resolve(disk, op->fd, op->path, false, &place);
-
-	if (r < 0)
-		return r;
-	if (place.node)
-		return -EEXIST;
-	if (!text)
-		return create(disk, &place, S_IFDIR | ((mode_t)op->size & 07777));
-	if (!*text)
-		return -ENOENT;
-	copied = cr__alloc_text(text);
-	r = copied ? create(disk, &place, S_IFLNK | 0777) : -ENOMEM;
-	if (r < 0) {
-		cr__free(copied);
-		return r;
-	}
-	place.node->data = copied;
-	place.node->size = strlen(text);
-	return 0;
-}
-
-static ssize_t readlink_op(struct cr__sim_disk *disk, const struct cr__op *op)
-{
-	struct cr__sim_place place;
-	int r = resolve(disk, op->fd, op->path, false, &place);
-	size_t size;
-
-	if (r < 0)
-		return r;
-	if (!place.node)
-		return -ENOENT;
-	if (!S_ISLNK(place.node->mode))
-		return -EINVAL;
-	size = place.node->size < op->size ? place.node->size : op->size;
-	memcpy(op->second, place.node->data, size);
-	return (ssize_t)size;
-}
-
-/* ------------------------------------------------------------------------------ what there is --- */
+/* ---------------------------------------------------------------------------- what there is --- */
 
 static ssize_t stat_op(struct cr__sim_disk *disk, const struct cr__op *op)
 {
@@ -361,8 +155,8 @@ static ssize_t stat_op(struct cr__sim_disk *disk, const struct cr__op *op)
 	struct statx *x = op->second;
 	int r = !*op->path && op->flags & AT_EMPTY_PATH
 	                ? base_of(disk, op->fd, &place.node)
-	                : resolve(disk, op->fd, op->path, !(op->flags & AT_SYMLINK_NOFOLLOW),
-	                          &place);
+	                : cr__sim_disk_resolve(disk, op->fd, op->path,
+	                                       !(op->flags & AT_SYMLINK_NOFOLLOW), &place);
 
 	if (r < 0)
 		return r;
@@ -458,11 +252,13 @@ static ssize_t on_file(struct cr__sim_disk *disk, const struct cr__op *op)
 	case CR__OP_SYNC:
 		return 0;
 	case CR__OP_TRUNCATE:
-		return writes ? resize(disk, opening->node, (size_t)op->offset) : -EINVAL;
+		return writes ? cr__sim_disk_resize(disk, opening->node, (size_t)op->offset)
+		              : -EINVAL;
 	case CR__OP_ALLOCATE:
 		if (!writes)
 			return -EBADF;
-		return end > opening->node->size ? resize(disk, opening->node, end) : 0;
+		return end > opening->node->size ? cr__sim_disk_resize(disk, opening->node, end)
+		                                 : 0;
 	case CR__OP_CHMOD:
 		opening->node->mode = (opening->node->mode & S_IFMT) | ((mode_t)op->size & 07777);
 		return 0;
@@ -477,7 +273,7 @@ ssize_t cr__sim_disk_do(struct cr__sim_disk *disk, const struct cr__op *op)
 {
 	switch (op->code) {
 	case CR__OP_OPEN:
-		return open_op(disk, op);
+		return cr__sim_disk_open(disk, op);
 	case CR__OP_STAT:
 		return stat_op(disk, op);
 	case CR__OP_READ_AT:
@@ -486,16 +282,16 @@ ssize_t cr__sim_disk_do(struct cr__sim_disk *disk, const struct cr__op *op)
 	case CR__OP_WRITEV_AT:
 		return transfer(disk, op);
 	case CR__OP_RENAME:
-		return rename_op(disk, op);
+		return cr__sim_disk_rename(disk, op);
 	case CR__OP_UNLINK:
-		return unlink_op(disk, op);
+		return cr__sim_disk_unlink(disk, op);
 	case CR__OP_LINK:
-		return link_op(disk, op);
+		return cr__sim_disk_link(disk, op);
 	case CR__OP_MKDIR:
 	case CR__OP_SYMLINK:
-		return make_op(disk, op);
+		return cr__sim_disk_make(disk, op);
 	case CR__OP_READLINK:
-		return readlink_op(disk, op);
+		return cr__sim_disk_readlink(disk, op);
 	case CR__OP_LIST:
 		return list_op(disk, op);
 	case CR__OP_COPY:

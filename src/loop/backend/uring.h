@@ -82,14 +82,17 @@ void cr__uring_complete(struct cr__uring *u, struct cr__op *op, int32_t result, 
 int cr__uring_op_start(struct cr__loop *loop, struct cr__op *op);
 bool cr__uring_op_cancel(struct cr__loop *loop, struct cr__op *op);
 
-/*
- * Begins an operation on a file. Returns 1 when it has ended; 0 when it needs an entry, or, with
- * CR__URING_OFFLINE in its state, nothing more; or a negative error.
- */
+/* Hands an operation to the kernel, or to the queue. */
+void cr__uring_submit(struct cr__uring *u, struct cr__op *op);
+
+/* uring_file.c: as cr__op_start(), for operations on files. */
 int cr__uring_file_start(struct cr__loop *loop, struct cr__op *op);
 
 /* Fills in its entry. Returns false for those that never have one. */
 bool cr__uring_file_fill(struct io_uring_sqe *entry, const struct cr__op *op);
+
+/* Looks at a rare answer. Returns true when the operation has to go on. */
+bool cr__uring_file_goes_on(struct cr__uring *u, struct cr__op *op, int32_t *result);
 
 int cr__uring_probe(char *why, size_t size);
 

@@ -138,5 +138,35 @@ int cr__uring_file_start(struct cr__loop *loop, struct cr__op *op)
 		return cr__offline_start(loop, op, NULL);
 	}
 	op->state = CR__URING_FILE;
+	u->in_flight++;
+	cr__uring_submit(u, op);
 	return 0;
+}
+
+/*
+ * The rare answers for files: a read by the ring was interrupted, or its owner made the file
+ * O_NONBLOCK, which io_uring takes at its word and pread(2) does not.
+ */
+bool cr__uring_file_goes_on(struct cr__uring *u, struct cr__op *op, int32_t *result)
+{
+	int r;
+
+	if (*result != -EINTR && *result != -EAGAIN)
+		return false;
+	if (op->state & CR__URING_CANCELLED || u->closing) {
+		*result = -ECANCELED;
+		return false;
+	}
+	if (*result == -EINTR) {
+		cr__uring_submit(u, op);
+		return true;
+	}
+	r = cr__offline_start(cr__loop_self(), op, NULL);
+	if (r < 0) {
+		*result = r;
+		return false;
+	}
+	op->state = CR__URING_OFFLINE;
+	u->in_flight--;
+	return true;
 }

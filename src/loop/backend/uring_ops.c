@@ -155,7 +155,7 @@ static void issue_cancel(const struct cr__uring *u, struct io_uring_sqe *entry, 
 	entry->user_data = CR__URING_IGNORED;
 }
 
-static void submit(struct cr__uring *u, struct cr__op *op)
+void cr__uring_submit(struct cr__uring *u, struct cr__op *op)
 {
 	struct io_uring_sqe *entry = u->queue_first ? NULL : cr__uring_entry(u);
 
@@ -206,25 +206,13 @@ static bool attempt(struct cr__uring *u, struct cr__op *op)
 	return op->result != -EAGAIN || cr__op_takes_eagain(op);
 }
 
-static int file_start(struct cr__loop *loop, struct cr__op *op)
-{
-	struct cr__uring *u = cr__uring_of(loop);
-	int r = cr__uring_file_start(loop, op);
-
-	if (r == 0 && op->state == CR__URING_FILE) {
-		u->in_flight++;
-		submit(u, op);
-	}
-	return r;
-}
-
 int cr__uring_op_start(struct cr__loop *loop, struct cr__op *op)
 {
 	struct cr__uring *u = cr__uring_of(loop);
 	int r;
 
 	if (__builtin_expect(op->code >= CR__OP_FILE, 0))
-		return file_start(loop, op);
+		return cr__uring_file_start(loop, op);
 	r = cr__fds_claim(&u->fds, op);
 	if (r < 0)
 		return r;
@@ -260,7 +248,7 @@ int cr__uring_op_start(struct cr__loop *loop, struct cr__op *op)
 		break;
 	}
 	u->in_flight++;
-	submit(u, op);
+	cr__uring_submit(u, op);
 	return 0;
 }
 
@@ -406,7 +394,7 @@ static bool zerocopy_goes_on(struct cr__uring *u, struct cr__op *op, int32_t *re
 	    cancelled)
 		return false;
 	op->state |= CR__URING_COPIES;
-	submit(u, op);
+	cr__uring_submit(u, op);
 	return true;
 }
 
@@ -444,35 +432,7 @@ static bool goes_on(struct cr__uring *u, struct cr__op *op, int32_t *result)
 		}
 		op->state |= CR__URING_POLLING;
 	}
-	submit(u, op);
-	return true;
-}
-
-/*
- * The rare answers for files: a read by the ring was interrupted, or its owner made the file
- * O_NONBLOCK, which io_uring takes at its word and pread(2) does not.
- */
-static bool file_goes_on(struct cr__uring *u, struct cr__op *op, int32_t *result)
-{
-	int r;
-
-	if (*result != -EINTR && *result != -EAGAIN)
-		return false;
-	if (op->state & CR__URING_CANCELLED || u->closing) {
-		*result = -ECANCELED;
-		return false;
-	}
-	if (*result == -EINTR) {
-		submit(u, op);
-		return true;
-	}
-	r = cr__offline_start(cr__loop_self(), op, NULL);
-	if (r < 0) {
-		*result = r;
-		return false;
-	}
-	op->state = CR__URING_OFFLINE;
-	u->in_flight--;
+	cr__uring_submit(u, op);
 	return true;
 }
 
@@ -484,7 +444,8 @@ void cr__uring_complete(struct cr__uring *u, struct cr__op *op, int32_t result, 
 	if (__builtin_expect(result == -EAGAIN || result == -EINTR || result == -EINPROGRESS ||
 	                             result == -EALREADY || op->state & CR__URING_POLLING,
 	                     0) &&
-	    (op->state & CR__URING_FILE ? file_goes_on(u, op, &result) : goes_on(u, op, &result)))
+	    (op->state & CR__URING_FILE ? cr__uring_file_goes_on(u, op, &result)
+	                                : goes_on(u, op, &result)))
 		return;
 	if (op->code == CR__OP_RECV) {
 		uint32_t *known = &u->fds.slots[op->fd].flags;
