@@ -358,6 +358,25 @@ def offload_works():
     ]
 
 
+def process_job_works():
+    """Jobs in two worker processes: one at a time, and a thousand outstanding."""
+    script = os.path.join(HERE, "python", "processes.py")
+    peers = {"corail": (["corail-processes"], "corail-processes", 1),
+             "asyncio": ([PYTHON, script], "asyncio", 1 / 40)}
+
+    def entrant(peer, what, name, amount, *tasks):
+        command, part, share = peers[peer]
+        return Entrant(peer, lambda place: place.run(
+            command + [what, name, place.count(int(amount * share)), *tasks], place.all), [part])
+
+    return [
+        Work([Figure("process-rtt", "us", "lower", [Target("asyncio / 10", 1 / 10, "asyncio")])],
+             [entrant(peer, "rtt", "process-rtt", 100000) for peer in peers]),
+        Work([Figure("process-1000", "jobs/s", "higher", [Target("10 x asyncio", 10, "asyncio")])],
+             [entrant(peer, "many", "process-1000", MILLION, 1000) for peer in peers]),
+    ]
+
+
 def tls_work():
     """One connection, both ends on one processor; AES-128-GCM, with Python AES-256-GCM."""
     name = "tls-throughput"
@@ -379,10 +398,27 @@ def tls_work():
         [entrant(peer, *program) for peer, program in programs.items()], tls.Certificate)
 
 
+def sqlite_works():
+    """Rows into a table: each a transaction of its own, and a thousand in each."""
+    programs = {"corail": (["corail-sqlite"], "corail-sqlite"),
+                "limit": (["sqlite-blocking"], "sqlite-blocking")}
+
+    def entrant(peer, what, name, rows):
+        command, part = programs[peer]
+        return Entrant(peer, lambda place: place.run(
+            command + [what, name, place.count(rows)], place.all), [part])
+
+    return [Work([Figure(name, "rows/s", "higher", [Target(text, factor, "limit")])],
+                 [entrant(peer, what, name, rows) for peer in programs])
+            for name, what, rows, text, factor in (
+                ("sqlite-insert", "together", MILLION, "0.7 x limit", 0.7),
+                ("sqlite-insert-alone", "alone", 50000, "0.3 x limit", 0.3))]
+
+
 def works():
     return (yield_works() + spawn_works() + sleep_works() + [mutex_work()] + channel_works() +
-            [process_work()] + offload_works() +
-            [tls_work()] +
+            [process_work()] + offload_works() + process_job_works() +
+            [tls_work()] + sqlite_works() +
             [echo("tcp-echo-64", 64, 60000), echo("tcp-echo-1000", 1000, 60000), pages()])
 
 
