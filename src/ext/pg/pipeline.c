@@ -17,6 +17,7 @@ struct pipeline {
 	cr_pg_call *calls;
 	size_t count, sent, answered;
 	bool between; /* the answer at hand is read; its end is not */
+	bool opened;  /* the answer to the first synchronization has come */
 	bool synced;  /* the server is through with all of it */
 	int error;    /* the first statement's that failed */
 };
@@ -63,7 +64,8 @@ static void take(struct pipeline *p, PGresult *result)
 	cr_pg_call *call;
 
 	if (status == PGRES_PIPELINE_SYNC) {
-		p->synced = true;
+		p->synced = p->opened;
+		p->opened = true;
 		PQclear(result);
 		return;
 	}
@@ -121,6 +123,12 @@ static int run(struct pipeline *p)
 {
 	int r = 0;
 
+	/*
+	 * The first statement of a pipeline keeps the single-row mode of the query before it: libpq
+	 * takes the mode back when it goes on from one entry to the next, so this is the first one.
+	 */
+	if (!PQpipelineSync(p->conn->link))
+		r = cr__pg_fail(p->conn, NULL);
 	while (r == 0 && p->sent < p->count) {
 		r = send_one(p);
 		if (r == 0 && p->sent % FLUSH_EVERY == 0)
