@@ -21,7 +21,9 @@ enum {
 	OPT_JSON,
 	OPT_CACERT,
 	OPT_MAX_SIZE,
-	OPT_DIGEST
+	OPT_DIGEST,
+	OPT_STORE,
+	OPT_REFETCH
 };
 
 static const struct option long_options[] = {
@@ -36,6 +38,8 @@ static const struct option long_options[] = {
 	{"cacert", required_argument, NULL, OPT_CACERT},
 	{"max-size", required_argument, NULL, OPT_MAX_SIZE},
 	{"digest", required_argument, NULL, OPT_DIGEST},
+	{"store", required_argument, NULL, OPT_STORE},
+	{"refetch", no_argument, NULL, OPT_REFETCH},
 	{"quiet", no_argument, NULL, 'q'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
@@ -271,6 +275,12 @@ static int take(int option, struct get_options *options, struct url_list *list, 
 		return 0;
 	case OPT_DIGEST:
 		options->digest = optarg;
+		return 0;
+	case OPT_STORE:
+		options->table = optarg;
+		return 0;
+	case OPT_REFETCH:
+		options->refetch = true;
 		return 0;
 	case OPT_SEQUENTIAL:
 		options->sequential = true;

@@ -18,6 +18,9 @@
 
 #define CHUNK_SIZE (32 * 1024)
 
+/* A page for a database is held in memory as a whole; the largest, unless --max-size says more. */
+#define STORED_MAX (256 * 1024 * 1024)
+
 /* One attempt at a page. */
 struct attempt {
 	struct get *get;
@@ -45,12 +48,17 @@ static void drain(struct attempt *attempt, cr_http_response *response)
 struct sink {
 	int fd;                /* -1: into no file */
 	struct digest *digest; /* NULL: none */
+	cr_buf *body;          /* NULL: not into memory */
 };
 
 static int pour(const struct sink *sink, const char *data, size_t size)
 {
 	int r = sink->digest ? digest_add(sink->digest, data, size) : 0;
 
+	if (r == 0 && sink->body) {
+		r = cr_buf_append(sink->body, data, size);
+		return r == -EMSGSIZE ? -CORAIL_E_HTTP_TOO_LARGE : r;
+	}
 	return r == 0 && sink->fd >= 0 ? cr_fd_write_all(sink->fd, data, size) : r;
 }
 
@@ -80,14 +88,20 @@ static int copy_body(struct attempt *attempt, cr_http_response *response, const 
 	}
 }
 
-/* Moves the body into the page's file, or nowhere, and through the digest. */
+/* Moves the body into the page's file, or memory, or nowhere, and through the digest. */
 static int save_body(struct attempt *attempt, cr_http_response *response, struct digest *digest)
 {
 	const struct store *store = &attempt->get->store;
-	struct sink sink = {-1, digest};
+	struct sink sink = {.fd = -1, .digest = digest};
+	cr_buf *body = &attempt->outcome->body;
 	struct store_file file;
 	int r;
 
+	if (attempt->get->writer) {
+		cr_buf_clear(body);
+		body->limit_bytes = attempt->get->options->max_size ? 0 : STORED_MAX;
+		sink.body = body;
+	}
 	if (!attempt->page->name)
 		return copy_body(attempt, response, &sink);
 	r = store_create(store, &file);
@@ -193,4 +207,5 @@ void fetch_page(struct get *get, struct page *page, struct outcome *outcome)
 void outcome_free(struct outcome *outcome)
 {
 	cr_buf_free(&outcome->detail);
+	cr_buf_free(&outcome->body);
 }

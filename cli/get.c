@@ -2,7 +2,7 @@
 
 /* The dispatcher: from a list of pages to tasks, never more of them than asked for. */
 
-#include "get.h"
+#include "writer.h"
 
 #include <corail/task.h>
 #include <errno.h>
@@ -38,7 +38,6 @@ struct pool {
 	} * places;
 	struct place **unused;
 	size_t unused_count;
-	int fatal; /* the error for which the whole run must end, or 0 */
 };
 
 static int pool_init(struct pool *pool, struct get *get)
@@ -65,18 +64,18 @@ static void pool_free(struct pool *pool)
 	free(pool->unused);
 }
 
-/* Takes note of a page that is done. */
-static void finish_page(struct place *place, const struct outcome *outcome)
+void get_abort(struct get *get, int error)
 {
-	struct pool *pool = place->pool;
-	struct get *get = pool->get;
-	struct page *page = place->page;
+	if (get->fatal == 0)
+		get->fatal = error;
+	if (get->running)
+		cr_scope_cancel(get->running);
+}
 
-	get->progress.in_flight--;
-	schedule_done(&get->schedule, (size_t)(page - get->pages));
-	pool->unused[pool->unused_count++] = place;
-	if (page->state == PAGE_MISSING)
-		return;
+void settle_page(struct get *get, struct page *page, const struct outcome *outcome)
+{
+	int r;
+
 	get->progress.done++;
 	if (page->state == PAGE_GOOD) {
 		get->good++;
@@ -85,18 +84,43 @@ static void finish_page(struct place *place, const struct outcome *outcome)
 		get->progress.failed++;
 		get->failed++;
 	}
-	if (pool->fatal == 0)
-		pool->fatal = report_page(get, page, outcome);
+	r = get->fatal == 0 || get->writer ? report_page(get, page, outcome) : 0;
+	if (r < 0)
+		get_abort(get, r);
+}
+
+/* A page's place is free for the next one. */
+static void leave_place(struct place *place)
+{
+	struct pool *pool = place->pool;
+
+	pool->get->progress.in_flight--;
+	schedule_done(&pool->get->schedule, (size_t)(place->page - pool->get->pages));
+	pool->unused[pool->unused_count++] = place;
 }
 
 /* A task: one page. */
 static int run_page(struct place *place)
 {
+	struct get *get = place->pool->get;
+	struct page *page = place->page;
 	struct outcome outcome = {0};
+	bool handed_over = false;
 
-	fetch_page(place->pool->get, place->page, &outcome);
-	finish_page(place, &outcome);
+	fetch_page(get, page, &outcome);
+	if (page->state != PAGE_MISSING && get->writer) {
+		handed_over = writer_add(get->writer, page, &outcome) == 0;
+		if (!handed_over) {
+			page->state = PAGE_FAILED;
+			page->error = -ENOMEM;
+		}
+	}
+	if (handed_over)
+		writer_wait(get->writer);
+	else if (page->state != PAGE_MISSING)
+		settle_page(get, page, &outcome);
 	outcome_free(&outcome);
+	leave_place(place);
 	return 0;
 }
 
@@ -107,16 +131,22 @@ static void start_pages(struct pool *pool, cr_scope *scope)
 	size_t index;
 
 	while (pool->unused_count > 0 && schedule_next(&get->schedule, &index)) {
-		struct place *place = pool->unused[--pool->unused_count];
+		struct place *place;
 		cr_task task;
 
+		if (get->pages[index].state == PAGE_STORED) {
+			schedule_done(&get->schedule, index);
+			continue;
+		}
+		place = pool->unused[--pool->unused_count];
 		place->page = &get->pages[index];
 		get->progress.in_flight++;
 		task = cr_spawn(scope, run_page, place);
 		if (cr_task_error(task) < 0) {
 			place->page->state = PAGE_FAILED;
 			place->page->error = cr_task_error(task);
-			finish_page(place, &(struct outcome){0});
+			settle_page(get, place->page, &(struct outcome){0});
+			leave_place(place);
 		}
 	}
 }
@@ -124,18 +154,70 @@ static void start_pages(struct pool *pool, cr_scope *scope)
 /* Until every page was tried. Returns 0, -ECANCELED, or what makes it impossible to go on. */
 static int dispatch(struct pool *pool)
 {
+	struct get *get = pool->get;
 	cr_task task;
 	int r;
 	CORAIL_SCOPE(scope);
 
 	cr_scope_collect(&scope);
+	get->running = &scope;
 	do {
 		start_pages(pool, &scope);
 		r = cr_scope_next(&scope, &task);
-	} while (r == 0 && pool->fatal == 0);
-	if (pool->fatal < 0)
-		return pool->fatal;
+	} while (r == 0 && get->fatal == 0);
+	get->running = NULL;
+	if (get->fatal < 0)
+		return get->fatal;
 	return r == -ENOENT ? 0 : r;
+}
+
+/* The same beside a task that writes pages into the table, which ends when all is written. */
+static int dispatch_and_write(struct pool *pool)
+{
+	struct get *get = pool->get;
+	struct writer writer;
+	int r, written;
+
+	writer_init(&writer, get, &get->table);
+	get->writer = &writer;
+	{
+		CORAIL_SCOPE(writing);
+		cr_scope_collect(&writing);
+		cr_spawn(&writing, writer_run, &writer);
+		r = dispatch(pool);
+		writer_close(&writer);
+		written = cr_scope_wait(&writing);
+	}
+	writer_free(&writer);
+	get->writer = NULL;
+	if (get->fatal < 0)
+		return get->fatal;
+	return r < 0 ? r : written;
+}
+
+/* Opens the table and looks which pages it has. */
+static int prepare_table(struct get *get)
+{
+	int r = table_open(&get->table, get->options->table);
+
+	if (r == 0 && !get->options->refetch)
+		r = skip_stored(get);
+	get->unopened = r < 0 && r != -ECANCELED;
+	return r;
+}
+
+static int run_pages(struct pool *pool)
+{
+	struct get *get = pool->get;
+	int r = get->options->table ? prepare_table(get) : 0;
+
+	if (r == 0) {
+		CORAIL_SCOPE(display);
+		cr_spawn(&display, progress_run, &get->progress);
+		r = get->options->table ? dispatch_and_write(pool) : dispatch(pool);
+	}
+	table_close(&get->table);
+	return r;
 }
 
 int get_run(struct get *get)
@@ -147,11 +229,8 @@ int get_run(struct get *get)
 	progress_open(&get->progress, get->count,
 	              !get->options->quiet && !(get->options->json && isatty(STDOUT_FILENO)));
 	r = pool_init(&pool, get);
-	if (r == 0) {
-		CORAIL_SCOPE(display);
-		cr_spawn(&display, progress_run, &get->progress);
-		r = dispatch(&pool);
-	}
+	if (r == 0)
+		r = run_pages(&pool);
 	get->elapsed = cr_now() - began;
 	progress_close(&get->progress);
 	pool_free(&pool);

@@ -62,7 +62,7 @@ static int name_pages(struct get *get, struct name_set *names)
 
 static void report_missing(const struct get *get)
 {
-	size_t missing = get->count - get->good - get->failed, shown = 0;
+	size_t missing = get->count - get->good - get->failed - get->stored, shown = 0;
 
 	if (missing == 0)
 		return;
@@ -88,18 +88,27 @@ static void report_summary(const struct get *get)
 
 	text_bytes(bytes, sizeof bytes, (double)get->bytes);
 	fprintf(stderr,
-	        tr("%zu page%s, %s in %.2f s, %zu failed\n",
-	           "%zu page%s, %s en %.2f s, %zu en erreur\n"),
+	        tr("%zu page%s, %s in %.2f s, %zu failed",
+	           "%zu page%s, %s en %.2f s, %zu en erreur"),
 	        get->good, plural, bytes, (double)get->elapsed / 1e9, get->failed);
+	if (get->stored > 0)
+		fprintf(stderr, tr(", %zu stored before", ", %zu déjà enregistrées"), get->stored);
+	putc('\n', stderr);
 }
 
 /* What the run's result means for whoever called the command. */
 static int conclude(const struct get *get, int r)
 {
+	if (get->unopened) {
+		complain("--store: %s", get->table.error.message);
+		return EXIT_USAGE;
+	}
 	if (r == -EINTR || r == -ECANCELED)
 		report_missing(get);
 	else if (r == -EPIPE)
 		complain("%s", tr("standard output was closed", "la sortie standard a été fermée"));
+	else if (r < 0 && get->table.error.message[0])
+		complain("--store: %s", get->table.error.message);
 	else if (r < 0)
 		complain("%s", text_error(r));
 	if (!get->options->quiet)
@@ -131,6 +140,24 @@ static int run_list(const struct get_options *options, const struct url_list *li
 	return status;
 }
 
+static bool can_store(const struct get_options *options)
+{
+	const char *name;
+	int r = table_check(options->table, &name);
+
+	if (r == 0 && options->folder)
+		complain("%s", tr("either --store or --output, not both",
+		                  "--store ou --output, pas les deux"));
+	else if (r == -EINVAL)
+		complain("%s", tr("--store: must be sqlite:FILE or postgres://...",
+		                  "--store : doit être sqlite:FICHIER ou postgres://..."));
+	else if (r < 0)
+		complain(tr("--store: this corail was built without %s",
+		            "--store : ce corail a été construit sans %s"),
+		         name);
+	return r == 0 && !options->folder;
+}
+
 /* Whether this command can do what was asked for. Returns 0, or an exit status after a complaint. */
 static int check_options(const struct get_options *options)
 {
@@ -138,6 +165,8 @@ static int check_options(const struct get_options *options)
 
 	if (options->ca_file && access(options->ca_file, R_OK) < 0)
 		return fail_usage(options->ca_file, -errno);
+	if (options->table && !can_store(options))
+		return EXIT_USAGE;
 	if (!options->digest || digest_is_known(options->digest))
 		return 0;
 	if (*names)

@@ -18,9 +18,10 @@ static void print_reason(FILE *out, const struct page *page, const char *detail)
 		return;
 	}
 	fputs(text_error(page->error), out);
-	/* These two say little without what the library saw. */
+	/* These say little without what the library saw. */
 	if (*detail &&
-	    (page->error == -CORAIL_E_TLS_CERTIFICATE || page->error == -CORAIL_E_TLS_HANDSHAKE ||
+	    ((page->error <= -CORAIL_E_SQL_STATEMENT && page->error > -CORAIL_E_REDIS_ERROR) ||
+	     page->error == -CORAIL_E_TLS_CERTIFICATE || page->error == -CORAIL_E_TLS_HANDSHAKE ||
 	     page->error == -CORAIL_E_HTTP_CLIENT)) {
 		fputs(" (", out);
 		text_print(out, detail);

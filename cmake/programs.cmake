@@ -10,6 +10,8 @@ if(CORAIL_WITH_HTTP AND cli_sources)
   target_compile_definitions(corail_command PRIVATE CORAIL_VERSION="${PROJECT_VERSION}")
   target_link_libraries(corail_command PRIVATE corail-http_static corail_flags)
   foreach(extension IN LISTS corail_extensions)
+    string(TOUPPER ${extension} EXTENSION)
+    target_compile_definitions(corail_command PRIVATE CORAIL_WITH_${EXTENSION}=1)
     target_link_libraries(corail_command PRIVATE corail-${extension}_static)
   endforeach()
   # For `corail get --digest`; without it, that option says that it is not there.
