@@ -70,10 +70,6 @@ static int call(struct pipeline *p)
 	if (r < 0 && p->conn->may_wait)
 		return r;
 	call->status = r;
-	if (rows && rows->column_count == 0) {
-		cr_sqlite_rows_free(rows);
-		rows = NULL;
-	}
 	call->rows = rows;
 	p->next++;
 	return r;

@@ -96,6 +96,8 @@ int cr__sqlite_execute(cr_sqlite_conn *conn, const char *sql, const cr_sql_value
 		r = cr__sqlite_prepare(conn, sql, &statement);
 	if (r == 0)
 		r = cr__sqlite_bind(conn, statement, values, count, false);
+	if (r == 0 && sqlite3_column_count(statement->stmt) == 0)
+		ret_rows = NULL;
 	if (r == 0)
 		r = run(conn, statement, ret_rows);
 	return r;
