@@ -3,8 +3,8 @@
  *
  *   sqlite alone|together NAME COUNT
  *
- * alone: each insert is a transaction; together: a thousand are one. The file is in a folder that is
- * removed again, with a write-ahead log and synchronous = normal.
+ * alone: each insert is a transaction; together: a thousand are one. The file is in a folder that
+ * is removed again, with a write-ahead log and synchronous = normal.
  */
 #include "bench.h"
 #include "sqlite_folder.h"
