@@ -408,7 +408,7 @@ static int close_it(cr_pg **db)
 /* Closing turns those away who wait, and waits for what is lent. */
 static int closing(cr_pg *unused)
 {
-	cr_pg_options one = {.conn_count_max = 1};
+	cr_pg_options one = {PG_PATIENCE, .conn_count_max = 1};
 	struct asker a = {0};
 	cr_pg_conn *conn;
 	cr_pg *db;
@@ -538,7 +538,9 @@ static int slow_network(cr_pg *unused)
 	{
 		CORAIL_SCOPE(scope);
 		cr_spawn(&scope, serve_proxy, &p);
-		CHECK_EQ(cr_pg_open(target, &(cr_pg_options){.conn_count_max = 3}, &db, NULL), 0);
+		CHECK_EQ(cr_pg_open(target, &(cr_pg_options){PG_PATIENCE, .conn_count_max = 3}, &db,
+		                    NULL),
+		         0);
 		for (int i = 0; i < 10; i++)
 			askers[i] = (struct asker){db, (unsigned)i + 100, 10, 0};
 		CHECK_EQ(cr_gather(ask, askers, 10), 0);
@@ -554,9 +556,11 @@ static int slow_network(cr_pg *unused)
 
 int main(void)
 {
-	static const cr_pg_options five = {.conn_count_max = 5}, hundred = {.conn_count_max = 100};
-	static const cr_pg_options busy = {.conn_count_max = 8};
+	static const cr_pg_options five = {PG_PATIENCE, .conn_count_max = 5},
+				   hundred = {PG_PATIENCE, .conn_count_max = 100};
+	static const cr_pg_options busy = {PG_PATIENCE, .conn_count_max = 8};
 	static const cr_pg_options tuned = {
+		PG_PATIENCE,
 		.idle_max = 50000000,
 		.init = "set application_name = 'from init'",
 		.reset = "discard all",
