@@ -15,7 +15,7 @@
  *	processes_text.c    which functions workers know
  *
  * All of a pool belongs to its loop's thread. A job is in the pool's queue, or in a cell of one
- * worker's channel (see zygote_channel.h), or it is its owner's. A worker is certain to be dead when
+ * worker's channel (see zygote_channel.h), or it is its owner's. A worker is certainly dead when
  * the zygote has reported it, and only then is it looked at what it left behind.
  */
 

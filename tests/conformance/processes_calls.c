@@ -103,7 +103,7 @@ static int large_arguments(int *unused)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------ cancellation --- */
+/* ------------------------------------------------------------------------------ cancellation -- */
 
 /* A job that says when it has begun, and waits for leave to end: in memory that all share. */
 struct gate {
@@ -196,7 +196,8 @@ static int cancelling_kills(int *unused)
 		CHECK_EQ(cr_sleep(cr_micros(200)), 0);
 	CHECK_NE(before, after);
 	cr_processes_stats_get(pool, &stats);
-	CHECK_EQ(stats.deaths, 2);
+	/* The second may not even have begun within its time. */
+	CHECK(stats.deaths == 1 || stats.deaths == 2);
 	CHECK_EQ(stats.running + stats.queued + stats.waiting, 0);
 	cr_shared_close(shared);
 	cr_processes_close(pool);

@@ -190,7 +190,7 @@ static int processor_time_is_limited(int *unused)
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------- the zygote dies --- */
+/* ---------------------------------------------------------------------------- the zygote dies - */
 
 static int the_zygote_is_killed(int *unused)
 {
@@ -221,7 +221,7 @@ static void zygotes_are_replaced(void)
 	CHECK_EQ(test_open_fds(), fds);
 }
 
-/* --------------------------------------------------------------------------- the program dies --- */
+/* --------------------------------------------------------------------------- the program dies - */
 
 struct report {
 	pid_t zygote, workers[3];

@@ -124,7 +124,7 @@ static int wrong_uses(int *unused)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------ what they are -- */
+/* ------------------------------------------------------------------------------ what they are - */
 
 static int value = 1; /* changed after the zygote was made */
 
