@@ -15,6 +15,7 @@
  *	one by one        each job when the one before is done
  *	tasks             a coroutine for each job, all on one thread
  *	threads           functions that block, eight at a time
+ *	processes         the same in as many processes as there are processors
  *	tasks + threads   a coroutine for each job, which waits; what computes, runs on a thread
  *
  * The percentage is how busy the processors were meanwhile: 100 is one of them all the time.
@@ -26,6 +27,7 @@
 #include <corail/exec.h>
 #include <corail/http.h>
 #include <corail/http_server.h>
+#include <corail/processes.h>
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -39,10 +41,11 @@
 
 enum { PAGE_SIZE_BYTES = 8000, FILE_SIZE = 64 * 1024, PRIMES_BELOW = 60000, THREADS = 8 };
 
-/* One piece of work. */
+/* One piece of work. No pointers: a job may be copied to another process. */
 struct job {
 	long number;
-	int result; /* what was downloaded, read or counted */
+	int result;  /* what was downloaded, read or counted */
+	cr_nsec cpu; /* what it cost in another process */
 };
 
 /* What was there before any process was forked. */
@@ -182,7 +185,7 @@ static int fetch_and_count_on_thread(struct job *job)
 static const struct kind {
 	const char *name;
 	int (*task)(struct job *job);     /* suspends, and computes where it is */
-	int (*blocking)(struct job *job); /* for threads */
+	int (*blocking)(struct job *job); /* for threads and processes */
 	int (*mixed)(struct job *job);    /* suspends, and computes on a thread */
 } kinds[] = {
 	{"network", fetch, fetch_blocking, fetch},
@@ -194,6 +197,7 @@ static const struct kind {
 /* ----------------------------------------------------------------------------------- the ways --- */
 
 static cr_threads *threads;
+static cr_processes *processes;
 
 static int run_one_by_one(const struct kind *kind, struct job *jobs, size_t count)
 {
@@ -224,6 +228,36 @@ static cr_nsec processor_time(void)
 	                  (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
 }
 
+/* A job and what does it, in another process: a function has the same address there. */
+struct errand {
+	int (*work)(struct job *job);
+	struct job job;
+};
+
+static int run_errand(struct errand *errand)
+{
+	cr_nsec before = processor_time();
+	int r = errand->work(&errand->job);
+
+	errand->job.cpu = processor_time() - before;
+	return r;
+}
+
+static int run_processes(const struct kind *kind, struct job *jobs, size_t count)
+{
+	struct errand *errands = calloc(count, sizeof *errands);
+	int r = errands ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		errands[i] = (struct errand){kind->blocking, jobs[i]};
+	if (r == 0)
+		r = cr_processes_map(processes, run_errand, errands, count);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		jobs[i] = errands[i].job;
+	free(errands);
+	return r;
+}
+
 static int run_mixed(const struct kind *kind, struct job *jobs, size_t count)
 {
 	return cr_gather(kind->mixed, jobs, count);
@@ -233,10 +267,8 @@ static const struct way {
 	const char *name;
 	int (*run)(const struct kind *kind, struct job *jobs, size_t count);
 } ways[] = {
-	{"one by one", run_one_by_one},
-	{"tasks", run_tasks},
-	{"threads", run_threads},
-	{"tasks + threads", run_mixed},
+	{"one by one", run_one_by_one}, {"tasks", run_tasks},           {"threads", run_threads},
+	{"processes", run_processes},   {"tasks + threads", run_mixed},
 };
 
 /* ---------------------------------------------------------------------------------- measuring --- */
@@ -260,6 +292,7 @@ static int measure(const struct kind *kind, const struct way *way, struct job *j
 		return r;
 	for (size_t i = 0; i < count; i++) {
 		sum += jobs[i].result;
+		cpu += jobs[i].cpu;
 	}
 	printf(" %7.0f ms %3.0f %%", (double)elapsed / 1e6, 100 * (double)cpu / (double)elapsed);
 	fflush(stdout);
@@ -297,7 +330,10 @@ static int measure_with_pools(struct job *jobs)
 	if (r == 0)
 		r = cr_threads_open(&options, &threads);
 	if (r == 0)
+		r = cr_processes_open(NULL, &processes);
+	if (r == 0)
 		r = measure_all(jobs);
+	cr_processes_close(processes);
 	cr_threads_close(threads);
 	cr_http_close(http);
 	return r;
@@ -379,7 +415,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "mix: cannot start\n");
 		return 1;
 	}
-	r = cr_run(measure_with_pools, jobs);
+	r = cr_processes_prepare(); /* while there is one thread */
+	if (r == 0)
+		r = cr_run(measure_with_pools, jobs);
 	if (r < 0)
 		fprintf(stderr, "mix: %s\n", cr_strerror(r));
 	kill(server, SIGKILL);
