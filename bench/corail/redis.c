@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SET or GET against a Redis server, as redis-benchmark does it: so many connections, and on each so
- * many commands in flight; here each of them by a task of its own.
+ * SET or GET against a Redis server, as redis-benchmark does it: so many connections, and on each
+ * so many commands in flight; here each of them by a task of its own.
  */
 #include "../c/bench.h"
 

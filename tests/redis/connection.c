@@ -5,7 +5,7 @@
 
 #include <corail/exec.h>
 
-/* ---------------------------------------------------------------------- addresses and logins --- */
+/* --------------------------------------------------------------------- addresses and logins --- */
 
 static int urls(cr_redis *unused)
 {
@@ -129,7 +129,7 @@ static int over_tls(cr_redis *unused)
 	return 0;
 }
 
-/* -------------------------------------------------------------------------------- the server --- */
+/* ------------------------------------------------------------------------------- the server --- */
 
 struct control {
 	const char *verb;
@@ -263,7 +263,7 @@ static int sent_again(cr_redis *db)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------------ limits --- */
+/* ----------------------------------------------------------------------------------- limits --- */
 
 /* An answer that is too large breaks the connection, and the next command has another one. */
 static int reply_limit(cr_redis *db)
@@ -363,7 +363,7 @@ static int no_redis(cr_redis *unused)
 	return 0;
 }
 
-/* ------------------------------------------------------------------------------ slow network --- */
+/* ----------------------------------------------------------------------------- slow network --- */
 
 static int forward(cr_conn *ends[2])
 {

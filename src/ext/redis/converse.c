@@ -12,7 +12,7 @@ static void answer(struct link *link, cr_redis_reply *reply)
 	struct batch *batch = slot->batch;
 	size_t weight = slot->weight;
 
-	/* Batches are in frames of tasks that have not run for a while: fetched ahead of their turn. */
+	/* Batches are in frames of tasks that have not run for a while: fetch them ahead. */
 	__builtin_prefetch(link->slots[(link->first + 3) & link->slot_mask].batch, 1);
 	if (batch) {
 		cr_redis_call *call = &batch->calls[batch->answered++];
