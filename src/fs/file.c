@@ -23,6 +23,7 @@ int cr_file_wrap(int fd, cr_file **ret_file)
 		return -ENOMEM;
 	file->fd = fd;
 	file->stream = !cr__io_seekable(fd);
+	file->direct = cr__io_direct(fd);
 	cr__list_init(&file->calls);
 	*ret_file = file;
 	return 0;

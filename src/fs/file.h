@@ -8,10 +8,11 @@
 
 struct cr_file {
 	int fd;
-	bool stream;    /* no positions here: a pipe, a terminal, a socket */
-	bool closing;   /* calls of several steps stop */
-	bool moving;    /* a call is at the file's own position */
-	bool ended;     /* the last read found the end of the file */
+	bool stream;  /* no positions here: a pipe, a terminal, a socket */
+	bool direct;  /* past the page cache: reads are not tried, which would wait for the disk */
+	bool closing; /* calls of several steps stop */
+	bool moving;  /* a call is at the file's own position */
+	bool ended;   /* the last read found the end of the file */
 	uint8_t misses; /* how far tries to read from memory have failed lately */
 	uint8_t skip;   /* so many reads go without such a try */
 	int64_t position;

@@ -28,7 +28,7 @@ static ssize_t step(cr_file *file, struct cr__op op, const char *caller)
 
 	if (read && file->skip > 0) {
 		file->skip--;
-	} else if (read) {
+	} else if (read && !file->direct) {
 		call.call.op.flags = CR__OP_TRY;
 	}
 	n = cr__file_run(file, &call, caller, read ? "read" : "write");

@@ -4,6 +4,7 @@
 #include "loop/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -11,6 +12,13 @@ bool cr__io_seekable(int fd)
 {
 	/* The simulator's own are unknown here, and are files. */
 	return lseek(fd, 0, SEEK_CUR) >= 0 || errno != ESPIPE;
+}
+
+bool cr__io_direct(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && flags & O_DIRECT;
 }
 
 int cr__io_inotify_open(struct cr__loop *loop)

@@ -9,6 +9,9 @@
 /* Whether a descriptor has positions. */
 bool cr__io_seekable(int fd);
 
+/* Whether it goes past the page cache: O_DIRECT. */
+bool cr__io_direct(int fd);
+
 /* A descriptor for inotify(7) that watches nothing yet, or an error. */
 int cr__io_inotify_open(struct cr__loop *loop);
 
