@@ -395,43 +395,6 @@ def files_works():
     ]
 
 
-def files_works():
-    """Files that lie in memory, small and large; the disk itself; and its syncs."""
-    script = os.path.join(HERE, "python", "files.py")
-    peers = {"corail": (["corail-files"], "corail-files"), "go": (["go-files"], "go-files"),
-             "libuv": (["libuv-files"], "libuv-files"),
-             "aiofiles": ([PYTHON, script], "aiofiles"),
-             "blocking": (["blocking-files"], "blocking-files")}
-
-    def entrant(peer, what, name, target, amount):
-        command, part = peers[peer]
-        return Entrant(peer, lambda place: place.run(
-            command + [what, name, target(place.server)] + ([place.count(amount)] if amount else []),
-            place.all), [part])
-
-    def work(what, name, unit, goals, target, amount, around, limits=()):
-        return Work([Figure(name, unit, "higher", goals)],
-                    [entrant(peer, what, name, target, amount) for peer in peers] + list(limits),
-                    around)
-
-    return [
-        work("small", "files-small", "files/s",
-             [Target("go", 1, "go"), Target("libuv", 1, "libuv")],
-             lambda made: made.folder, 100000,
-             lambda place: files.Files(place, place.count(100000), 0)),
-        work("large", "file-large", "MB/s", [Target("0.9 x blocking", 0.9, "blocking")],
-             lambda made: made.large, None,
-             lambda place: files.Files(place, 0, place.count(1 << 30))),
-        work("random", "file-random-4k", "reads/s", [Target("0.9 x fio", 0.9, "fio")],
-             lambda made: made.large, 200000,
-             lambda place: files.Files(place, 0, place.count(1 << 30)),
-             [Entrant("fio", lambda place: files.fio_random(
-                 place, "file-random-4k", 1 if place.quick else 5), ["fio"])]),
-        work("atomic", "atomic-writes", "writes/s", [Target("0.8 x blocking", 0.8, "blocking")],
-             lambda made: made.folder, 1000, lambda place: files.Files(place, 0, 0)),
-    ]
-
-
 def process_job_works():
     """Jobs in two worker processes: one at a time, and a thousand outstanding."""
     script = os.path.join(HERE, "python", "processes.py")
@@ -516,7 +479,6 @@ def redis_works():
 def works():
     return (yield_works() + spawn_works() + sleep_works() + [mutex_work()] + channel_works() +
             [process_work()] + offload_works() + process_job_works() +
-            files_works() +
             files_works() +
             [tls_work()] + sqlite_works() + redis_works() +
             [echo("tcp-echo-64", 64, 60000), echo("tcp-echo-1000", 1000, 60000), pages()])
