@@ -221,7 +221,7 @@ static int asks_all(struct peer *peer)
 	memset(questions, 0, sizeof questions);
 	for (int i = 0; i < ROUNDS; i++)
 		questions[i].input = i;
-	CHECK_EQ(cr_gather_limit(asks_one, questions, ROUNDS, 20), 0);
+	CHECK_EQ(cr_gather_limit(asks_one, questions, (size_t)core_many(ROUNDS), 10), 0);
 	atomic_fetch_add(&peer->done, 1);
 	while (atomic_load(&peer->done) < COUNT)
 		CHECK_EQ(cr_sleep(cr_micros(100)), 0);
@@ -447,7 +447,7 @@ static int sends_letters(struct race *race)
 
 TEST(races_with_the_end)
 {
-	for (int i = 0; i < 30; i++) {
+	for (int i = 0; i < (CR__TSAN ? 5 : 30); i++) {
 		struct host host = {.runs = false};
 		struct race race = {.host = &host};
 		cr_task task;
