@@ -110,15 +110,16 @@ int cr__sqlite_simple(cr_sqlite_conn *conn, const char *sql)
 
 int cr__sqlite_simple_surely(cr_sqlite_conn *conn, const char *sql)
 {
-	struct statement *statement;
-	int r = cr__sqlite_prepare(conn, sql, &statement);
+	int r;
 
-	/* An interrupt that was meant for an earlier one is forgotten when one begins. */
-	if (r < 0)
-		return r;
-	do
-		r = step(conn, statement, NULL);
-	while (r == -ECANCELED);
+	/* An interrupt that was meant for an earlier one may hit preparing or running this one. */
+	do {
+		struct statement *statement;
+
+		r = cr__sqlite_prepare(conn, sql, &statement);
+		if (r == 0)
+			r = step(conn, statement, NULL);
+	} while (r == -ECANCELED);
 	return r;
 }
 
