@@ -68,7 +68,7 @@ static int pool_connect(struct cr_processes *pool)
 	pool->event = cr__zygote_event();
 	if (pool->event < 0)
 		return pool->event;
-	pool->zygote = cr__zygote_connect(&pool->limits, pool->event);
+	pool->zygote = cr__zygote_connect(&pool->limits, pool->event, &pool->zygote_pid);
 	return pool->zygote < 0 ? pool->zygote : cr__crew_listen(pool);
 }
 
@@ -101,8 +101,11 @@ int cr_processes_open(const cr_processes_options *options, cr_processes **ret_po
 
 	if (r < 0)
 		return r;
-	if (!count)
-		count = cr_cpu_count() < CR__PROCESSES_MAX ? cr_cpu_count() : CR__PROCESSES_MAX;
+	if (!count) {
+		count = cr_cpu_count();
+		if (count > CR__PROCESSES_MAX)
+			count = CR__PROCESSES_MAX;
+	}
 	if (count > CR__PROCESSES_MAX || o->nice < 0 || o->nice > 19)
 		return -EINVAL;
 	pool = cr__alloc_zero(1, sizeof *pool + count * sizeof pool->crew[0]);

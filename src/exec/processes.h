@@ -96,6 +96,7 @@ struct cr_processes {
 
 	/* Workers write to the first, the zygote to the second. */
 	int event, zygote;
+	pid_t zygote_pid;
 	struct cr__ear events_ear, zygote_ear;
 	bool deaf;
 	uint64_t events;

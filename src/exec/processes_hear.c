@@ -147,6 +147,7 @@ static void closer_wake(struct cr_processes *pool)
 static void on_loss(struct cr_processes *pool)
 {
 	pool->lost = true;
+	cr__zygote_lost(pool->zygote_pid);
 	for (size_t i = 0; i < pool->crew_count; i++)
 		if (pool->crew[i].alive)
 			bury(&pool->crew[i], SIGKILL);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -24,6 +25,7 @@ static struct {
 	pthread_mutex_t lock;
 	int socket;
 	pid_t pid, owner; /* 0: there is none; who made it */
+	bool lost;        /* it hung up */
 } zygote = {.lock = PTHREAD_MUTEX_INITIALIZER, .socket = -1};
 
 /* ---------------------------------------------------------------------------------- packets --- */
@@ -251,6 +253,7 @@ static int make(void)
 	}
 	zygote.socket = pair[0];
 	zygote.pid = pid;
+	zygote.lost = false;
 	zygote.owner = parent;
 	return 0;
 }
@@ -262,8 +265,10 @@ int cr__zygote_start(void)
 	pthread_mutex_lock(&zygote.lock);
 	if (zygote.pid && zygote.owner != getpid())
 		forget();
-	/* Somebody killed it: another one, if that is possible. */
-	if (zygote.pid && waitpid(zygote.pid, NULL, WNOHANG) != 0)
+	/* Somebody killed it, or is about to have: another one, if that is possible. */
+	if (zygote.pid && zygote.lost)
+		kill(zygote.pid, SIGKILL);
+	if (zygote.pid && waitpid(zygote.pid, NULL, zygote.lost ? 0 : WNOHANG) != 0)
 		forget();
 	if (!zygote.pid)
 		r = make();
@@ -271,7 +276,15 @@ int cr__zygote_start(void)
 	return r;
 }
 
-int cr__zygote_connect(const struct cr__zygote_pool *pool, int event)
+void cr__zygote_lost(pid_t pid)
+{
+	pthread_mutex_lock(&zygote.lock);
+	if (zygote.pid == pid)
+		zygote.lost = true;
+	pthread_mutex_unlock(&zygote.lock);
+}
+
+int cr__zygote_connect(const struct cr__zygote_pool *pool, int event, pid_t *ret_pid)
 {
 	int pair[2], fds[2], r = cr__zygote_pair(pair);
 
@@ -283,6 +296,9 @@ int cr__zygote_connect(const struct cr__zygote_pool *pool, int event)
 	/* Nobody reads it but the zygote, and that at once: only a crowd of pools fills it. */
 	while ((r = cr__packet_send(zygote.socket, pool, sizeof *pool, fds, 2)) == -EAGAIN)
 		sched_yield();
+	*ret_pid = zygote.pid;
+	if (r == -EPIPE || r == -ECONNRESET)
+		zygote.lost = true;
 	pthread_mutex_unlock(&zygote.lock);
 	close(pair[1]);
 	if (r < 0) {

@@ -58,10 +58,13 @@ struct cr__zygote_child {
 int cr__zygote_start(void);
 
 /*
- * Introduces a pool, whose workers will write to `event`. Returns the pool's connection, or a
- * negative error.
+ * Introduces a pool, whose workers will write to `event`. Returns the pool's connection and the
+ * zygote's number, or a negative error.
  */
-int cr__zygote_connect(const struct cr__zygote_pool *pool, int event);
+int cr__zygote_connect(const struct cr__zygote_pool *pool, int event, pid_t *ret_pid);
+
+/* It hung up: it is dead, or about to be. */
+void cr__zygote_lost(pid_t pid);
 
 /*
  * A packet with up to two descriptors, which stay the caller's. Never waits. Returns 0, -EAGAIN
