@@ -158,7 +158,7 @@ static bool can_store(const struct get_options *options)
 	return r == 0 && !options->folder;
 }
 
-/* Whether this command can do what was asked for. Returns 0, or an exit status after a complaint. */
+/* Whether this command can do that. Returns 0, or an exit status after a complaint. */
 static int check_options(const struct get_options *options)
 {
 	const char *names = digest_names();

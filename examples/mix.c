@@ -56,7 +56,7 @@ static struct {
 
 static cr_http *http; /* of the tasks */
 
-/* ------------------------------------------------------------------------- network and files --- */
+/* ----------------------------------------------------------------------- network and files --- */
 
 static int fetch(struct job *job)
 {
@@ -142,7 +142,7 @@ static int write_and_read_blocking(struct job *job)
 	return r;
 }
 
-/* -------------------------------------------------------------------------- computing and both --- */
+/* ---------------------------------------------------------------------- computing and both --- */
 
 static int count_primes(struct job *job)
 {
@@ -194,7 +194,7 @@ static const struct kind {
 	{"both", fetch_and_count, fetch_and_count_blocking, fetch_and_count_on_thread},
 };
 
-/* ----------------------------------------------------------------------------------- the ways --- */
+/* -------------------------------------------------------------------------------- the ways --- */
 
 static cr_threads *threads;
 static cr_processes *processes;
@@ -271,7 +271,7 @@ static const struct way {
 	{"processes", run_processes},   {"tasks + threads", run_mixed},
 };
 
-/* ---------------------------------------------------------------------------------- measuring --- */
+/* ------------------------------------------------------------------------------- measuring --- */
 
 enum { WAYS = sizeof ways / sizeof *ways, KINDS = sizeof kinds / sizeof *kinds };
 
@@ -339,7 +339,7 @@ static int measure_with_pools(struct job *jobs)
 	return r;
 }
 
-/* --------------------------------------------------------------------------------- the server --- */
+/* ------------------------------------------------------------------------------ the server --- */
 
 static int serve_page(cr_http_exchange *exchange, void *user)
 {

@@ -50,7 +50,7 @@ struct line {
 	long alive, alive_peak; /* pictures in memory */
 };
 
-/* -------------------------------------------------------------------------------- the stages --- */
+/* ------------------------------------------------------------------------------ the stages --- */
 
 static int pass_on(struct stage *stage, picture_chan *chan, struct picture *picture)
 {
@@ -172,7 +172,7 @@ static int write_small(struct line *line)
 	return r == -EPIPE ? 0 : r;
 }
 
-/* ----------------------------------------------------------------------------------- the line --- */
+/* -------------------------------------------------------------------------------- the line --- */
 
 /* A stage: so many workers, and the end of what they send when all of them have ended. */
 struct crew {
@@ -244,7 +244,7 @@ static void report(const struct line *line, cr_nsec elapsed)
 	       usage.ru_maxrss / 1024);
 }
 
-/* --------------------------------------------------------------------------------- the server --- */
+/* ------------------------------------------------------------------------------ the server --- */
 
 static int serve_picture(cr_http_exchange *exchange, void *user)
 {

@@ -73,6 +73,8 @@ stored() {
 }
 
 resumed() {
+	local row="select bytes, error from corail_pages where url like '%/flaky/$kind"
+
 	run 0 "$corail" get --store "$database" "$url/ok/5" "$url/ok/0" "$url/ok/6" "$url/ok/6"
 	same "fetched" "$(cat "$work/out")" "$(printf "Content from $url/ok/6: 6 bytes\n%.0s" 1 2)"
 	has err ", 2 stored before"
@@ -83,10 +85,10 @@ resumed() {
 	# A failure does not replace a page; a page replaces a failure.
 	run 0 "$corail" get --store "$database" "$url/flaky/$kind/0"
 	run 1 "$corail" get --refetch --max-size 3 --store "$database" "$url/flaky/$kind/0"
-	same "kept" "$(ask "select bytes, error from corail_pages where url like '%/flaky/$kind/0'")" "12|"
+	same "kept" "$(ask "$row/0'")" "12|"
 	run 1 "$corail" get --store "$database" "$url/flaky/$kind/1"
 	run 0 "$corail" get --store "$database" "$url/flaky/$kind/1"
-	same "came" "$(ask "select bytes, error from corail_pages where url like '%/flaky/$kind/1'")" "12|"
+	same "came" "$(ask "$row/1'")" "12|"
 }
 
 many() {
@@ -134,7 +136,8 @@ under_way() {
 find_backends
 for backend in ${TEST_BACKENDS:-$backends}; do
 	export CORAIL_BACKEND=$backend
-	for database in "sqlite:$work/$backend.db" "postgresql://${PGUSER:-}@127.0.0.1:${PG_PORT:-}/postgres"; do
+	for database in "sqlite:$work/$backend.db" \
+		"postgresql://${PGUSER:-}@127.0.0.1:${PG_PORT:-}/postgres"; do
 		kind=${database%%:*}-$backend
 		run 2 "$corail" get --store "$database" -o "$work/folder" "$url/ok/1"
 		if grep -q "built without" "$work/err"; then

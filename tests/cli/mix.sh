@@ -11,7 +11,8 @@ for backend in $backends; do
 	export CORAIL_BACKEND=$backend
 	TMPDIR=$work run 0 "$mix" 4 5
 	for kind in network files computing both; do
-		grep -qE "^$kind +([0-9]+ ms +[0-9]+ % *){4,}\$" "$work/out" || fail "no figures for $kind"
+		grep -qE "^$kind +([0-9]+ ms +[0-9]+ % *){5}\$" "$work/out" ||
+			fail "no figures for $kind"
 	done
 	same "files left behind" "$(find "$work" -name 'corail-mix-*')" ""
 done
