@@ -369,8 +369,8 @@ def files_works():
     def entrant(peer, what, name, target, amount):
         command, part = peers[peer]
         return Entrant(peer, lambda place: place.run(
-            command + [what, name, target(place.server)] + ([place.count(amount)] if amount else []),
-            place.all), [part])
+            command + [what, name, target(place.server)] +
+            ([place.count(amount)] if amount else []), place.all), [part])
 
     def work(what, name, unit, goals, target, amount, around, limits=()):
         return Work([Figure(name, unit, "higher", goals)],

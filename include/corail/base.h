@@ -6,10 +6,10 @@
  * Corail's vocabulary: time, errors and byte buffers.
  *
  * Errors. Every function that can fail returns a negative number: a negated errno value, or one of
- * the ranges below (DNS, TLS, HTTP, SQL, Redis). They compose with `if (r < 0) return r;`, are the same on
- * every backend, and no other task can overwrite them. -ECANCELED means cancellation and nothing
- * else, -ETIMEDOUT means that a deadline passed and nothing else, wherever Corail itself is the
- * source.
+ * the ranges below (DNS, TLS, HTTP, SQL, Redis). They compose with `if (r < 0) return r;`, are the
+ * same on every backend, and no other task can overwrite them. -ECANCELED means cancellation and
+ * nothing else, -ETIMEDOUT means that a deadline passed and nothing else, wherever Corail itself is
+ * the source.
  *
  * Out-parameters are called ret_something and are written only on success.
  *

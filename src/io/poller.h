@@ -31,7 +31,9 @@ struct cr__poller_entry {
 
 struct cr_poller {
 	struct cr__loop *loop;
-	/* In pages, so that one high number (the simulator's are) costs no array as long as that. */
+	/*
+	 * In pages, so that one high number (the simulator's are) costs no array as long as that.
+	 */
 	struct cr__poller_entry ***pages;
 	size_t page_count;
 	struct cr__list arm;   /* to be started at the next wait */

@@ -41,7 +41,8 @@ struct cr__wait {
 	int fd;                /* for dumps; -1 without */
 	/*
 	 * The task that must do something before this wait can end; {0} when none is known, or when
-	 * it could be any of several. Does not suspend, changes nothing. NULL: the wait cannot tell.
+	 * it could be any of several. Does not suspend, changes nothing. NULL: the wait cannot
+	 * tell.
 	 */
 	cr_task (*holder)(const struct cr__wait *wait);
 };

@@ -79,8 +79,8 @@ Contenu depuis $url/ok/0 : 0 octets"
 
 	start "$examples/loops" 127.0.0.1:0 2
 	wait_for "[ \$(grep -c 'listens on port' '$work/out') = 2 ]" || fail "loops do not listen"
-	python3 "$here/loops_clients.py" "$(sed -n '1s/.* listens on port //p' "$work/out")" "$job" \
-		2>"$work/err" || fail "loops"
+	port=$(sed -n '1s/.* listens on port //p' "$work/out")
+	python3 "$here/loops_clients.py" "$port" "$job" 2>"$work/err" || fail "loops"
 	wait "$job"
 	same "the status of loops" $? 0
 	grep -q Stopped "$work/out" || fail "loops did not say that it stopped"

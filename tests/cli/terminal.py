@@ -4,8 +4,8 @@
 
 terminal.py ROWSxCOLUMNS[,COLUMNS later] OUT|- URL|- COMMAND...
 
-OUT: standard output goes there. The window is resized when something was drawn over three times, and
-URL is asked for when that has happened three times more.
+OUT: standard output goes there. The window is resized when something was drawn over three times,
+and URL is asked for when that has happened three times more.
 """
 
 import fcntl

@@ -14,9 +14,11 @@ HEADERS = {"base": "base", "loop": "loop", "sim": "loop", "task": "task", "debug
            "local": "task", "interval": "sync", "sync": "sync", "chan": "sync",
            "chan_threadsafe": "sync", "queue": "sync", "broadcast": "sync", "select": "task",
            "io": "io", "signal": "io", "process": "io", "exec": "exec", "processes": "exec",
-           "loops": "exec", "loops_net": "net", "fs": "fs", "net": "net", "udp": "net", "socket": "net", "stdio": "net",
+           "loops": "exec", "loops_net": "net", "fs": "fs", "net": "net", "udp": "net",
+           "socket": "net", "stdio": "net",
            "dns": "net", "shutdown": "net", "tls": "net", "corail": "net", "http": "ext",
-           "http_server": "ext", "curl": "ext", "sql": "ext", "pg": "ext", "sqlite": "ext", "redis": "ext"}
+           "http_server": "ext", "curl": "ext", "sql": "ext", "pg": "ext",
+           "sqlite": "ext", "redis": "ext"}
 PUBLIC_ONLY = ("src/net/tls/", "src/ext/", "cli/")
 
 

@@ -82,7 +82,7 @@ struct cr_pg {
 	struct opener *openers; /* connections that are being opened */
 	bool closed;
 	cr_event settled; /* while closing: nothing is lent or being opened any more */
-	bool tended;       /* a task closes what was idle for too long */
+	bool tended;      /* a task closes what was idle for too long */
 	cr_task tender;
 	uint64_t opened, discarded, cancelled;
 };
