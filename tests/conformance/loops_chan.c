@@ -24,9 +24,7 @@ static void hall_open(struct hall *hall, size_t capacity)
 	CHECK_EQ(cr_chan_open_threadsafe(&hall->values, capacity), 0);
 }
 
-/*
- * ---------------------------------------------------------------------------------- into one ---
- */
+/* -------------------------------------------------------------------------------- into one --- */
 
 static int send_all(struct hall *hall)
 {
@@ -109,9 +107,7 @@ static void all_among_all(void)
 	cr_chan_free_threadsafe(&hall.values);
 }
 
-/*
- * -------------------------------------------------------------------------- cancelled, ended ---
- */
+/* ------------------------------------------------------------------------ cancelled, ended --- */
 
 /* Counts what it has sent and received, until it is cancelled. */
 static int count_sent(struct hall *hall)
