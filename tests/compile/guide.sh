@@ -33,7 +33,8 @@ for about in "$scratch"/*.about; do
 			fail "$place: does not compile ($cc)"
 	done
 	if [ "$kind" = program ]; then
-		missing=$(sed -n 's|^#include <corail/\(tls\|pg\|sqlite\|redis\)\.h>|\1|p' "$block.c" |
+		missing=$(sed -n -E 's,^#include <corail/(tls|pg|sqlite|redis)\.h>,\1,p' \
+			"$block.c" |
 			while read -r name; do
 				[ -e "$CORAIL_BUILD/libcorail-$name.so" ] || echo "$name"
 			done)
