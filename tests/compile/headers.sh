@@ -28,8 +28,8 @@ done
 
 # Macros that our headers add to those of the headers that they include.
 for header in $headers; do
-	grep -h '^#include <' "$include"/corail/*.h | grep -v '<corail/\|<type_traits>\|<initializer_list>' |
-		sort -u >"$scratch/system.c"
+	grep -h '^#include <' "$include"/corail/*.h |
+		grep -v '<corail/\|<type_traits>\|<initializer_list>' | sort -u >"$scratch/system.c"
 	gcc -std=c11 -dM -E "$scratch/system.c" | awk '{print $2}' | sort >"$scratch/before"
 	cp "$scratch/system.c" "$scratch/ours.c"
 	echo "#include <$header>" >>"$scratch/ours.c"

@@ -7,14 +7,14 @@
 command -v curl >/dev/null || skip "curl is not installed"
 make_certificate elsewhere DNS:elsewhere.example ca >"$work/openssl.log" 2>&1 || fail "openssl"
 
-trusted=$(free_port)
-elsewhere=$(free_port)
-mutual=$(free_port)
-configure_nginx "}" "server {" "root $documents;" "listen 127.0.0.1:$trusted ssl;" \
+hold_port trusted
+hold_port elsewhere
+hold_port mutual
+configure_nginx "}" "server {" "root $documents;" "listen 127.0.0.1:$trusted ssl reuseport;" \
 	"ssl_certificate $work/localhost.pem;" "ssl_certificate_key $work/localhost.key;" \
-	"}" "server {" "root $documents;" "listen 127.0.0.1:$elsewhere ssl;" \
+	"}" "server {" "root $documents;" "listen 127.0.0.1:$elsewhere ssl reuseport;" \
 	"ssl_certificate $work/elsewhere.pem;" "ssl_certificate_key $work/elsewhere.key;" \
-	"}" "server {" "root $documents;" "listen 127.0.0.1:$mutual ssl;" \
+	"}" "server {" "root $documents;" "listen 127.0.0.1:$mutual ssl reuseport;" \
 	"ssl_certificate $work/localhost.pem;" "ssl_certificate_key $work/localhost.key;" \
 	"ssl_client_certificate $work/ca.pem;" "ssl_verify_client on;"
 start_nginx

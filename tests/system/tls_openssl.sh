@@ -19,12 +19,13 @@ s_client() {
 
 # openssl_server ARGUMENT...: sends each line back reversed; sets $port.
 openssl_server() {
-	port=$(free_port)
-	openssl s_server -accept "127.0.0.1:$port" -cert "$work/localhost.pem" \
+	: >"$work/server.log"
+	openssl s_server -accept 127.0.0.1:0 -cert "$work/localhost.pem" \
 		-key "$work/localhost.key" -rev "$@" >"$work/server.log" 2>&1 </dev/null &
 	server=$!
 	children+=("$server")
-	wait_for "(exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null" || fail "s_server does not listen"
+	wait_for "grep -q '^ACCEPT ' '$work/server.log'" || fail "s_server does not listen"
+	port=$(sed -n 's/^ACCEPT .*://p' "$work/server.log" | head -n 1)
 }
 
 find_backends
