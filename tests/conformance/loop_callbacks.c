@@ -149,7 +149,7 @@ static int sleep_until_and_say(struct until *u)
 }
 
 /*
- * That sleeps until these points in time, the numbers of milliseconds from now, end in that order.
+ * That sleeps until these points in time, in hundredths of a second from now, end in that order.
  * Where the machine stalled until they were all but over, they say nothing: once more.
  */
 static void check_order(const int *points, int count, const char *expected)
@@ -162,13 +162,13 @@ static void check_order(const int *points, int count, const char *expected)
 
 		core_log_clear();
 		for (int i = 0; i < count; i++) {
-			cr_nsec when = now + cr_millis(points[i]);
+			cr_nsec when = now + cr_millis(10 * points[i]);
 
 			all[i] = (struct until){when, i, 0};
 			nearest = when < nearest ? when : nearest;
 		}
 		CHECK_EQ(cr_gather(sleep_until_and_say, all, (size_t)count), 0);
-		stalled = all[count - 1].began > nearest - cr_millis(8);
+		stalled = all[count - 1].began > nearest - cr_millis(10);
 	} while (stalled && !on_sim());
 	CHECK_STR(core_log, expected);
 }
