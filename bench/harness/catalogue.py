@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from harness import files, machine, redis, tls
+from harness import files, machine, pg, redis, tls
 
 MILLION = 1000000
 PYTHON = "/usr/bin/python3"
@@ -476,11 +476,37 @@ def redis_works():
     return [work("get"), work("set")]
 
 
+def pg_works():
+    """The server on one processor, the client on the other."""
+    script = os.path.join(HERE, "python", "pg.py")
+
+    def entrants(name, amount, amount_python):
+        return [
+            Entrant("corail", lambda place: place.run(
+                ["corail-pg", name, place.count(amount), place.server.target, pg.CONNECTIONS],
+                place.first), ["corail-pg"]),
+            Entrant("asyncpg", lambda place: place.run(
+                [PYTHON, script, name, place.count(amount_python), place.server.host,
+                 place.server.port, pg.CONNECTIONS], place.first), ["asyncpg"])]
+
+    return [
+        Work([Figure("pg-select", "selects/s", "higher",
+                     [Target("1.0 x pgbench", 1.0, "pgbench"),
+                      Target("3 x asyncpg", 3, "asyncpg")])],
+             entrants("pg-select", 200000, 50000) +
+             [Entrant("pgbench", lambda place: pg.pgbench(place.server, place.count(200000)),
+                      ["pgbench"])], pg.Server),
+        Work([Figure("pg-copy", "MB/s", "higher", [Target("1.0 x psql", 1.0, "psql")])],
+             entrants("pg-copy", MILLION, MILLION) +
+             [Entrant("psql", lambda place: pg.psql_copy(place.server, place.count(MILLION)),
+                      ["psql"])], pg.Server)]
+
+
 def works():
     return (yield_works() + spawn_works() + sleep_works() + [mutex_work()] + channel_works() +
             [process_work()] + offload_works() + process_job_works() +
             files_works() +
-            [tls_work()] + sqlite_works() + redis_works() +
+            [tls_work()] + pg_works() + sqlite_works() + redis_works() +
             [echo("tcp-echo-64", 64, 60000), echo("tcp-echo-1000", 1000, 60000), pages()])
 
 
