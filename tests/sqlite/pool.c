@@ -501,7 +501,7 @@ static void two_processes_write(void)
 	char why[256];
 
 	for (size_t i = 0; i < 3; i++) {
-		int64_t id = 2, count;
+		int64_t id = 2, count = 0;
 		int status;
 		pid_t child;
 
