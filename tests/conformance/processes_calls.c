@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ctest: timeout=120 */
+/* ctest: timeout=120 labels=noqemu (qemu-user has threads of its own before any of ours) */
 /* Jobs in worker processes: results, cancellation, queues, maps. */
 
 #include <corail/processes.h>

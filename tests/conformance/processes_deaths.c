@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ctest: timeout=120 */
+/* ctest: timeout=120 labels=noqemu (qemu-user has threads of its own before any of ours) */
 /* Workers that die: by a crash, a limit, old age, with the zygote, or with the program. */
 
 #include <corail/processes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ctest: timeout=120 */
+/* ctest: timeout=120 labels=noqemu (qemu-user has threads of its own before any of ours) */
 /* Memory that a program shares with its workers, and what else of it they have. */
 
 #include <corail/processes.h>
