@@ -114,18 +114,31 @@ static int tasks_end(int *unused)
 	return 0;
 }
 
+struct told {
+	cr_event go;
+	int result;
+};
+
+static int end_when_told(struct told *told)
+{
+	int r = cr_event_wait(&told->go);
+
+	return r < 0 ? r : told->result;
+}
+
 /* Waits first, then each of the cases becomes ready in turn: nothing of the others remains. */
 static int woken_by_each(int *unused)
 {
 	int_chan in = {0}, out = {0};
 	cr_event event = {0};
-	int received = 0, given = 5, value = 0, result = 8;
+	int received = 0, given = 5, value = 0;
 
 	(void)unused;
 	for (int turn = 0; turn < 4; turn++) {
+		struct told told = {.result = 8};
 		cr_event hold = {0};
 		CORAIL_SCOPE(scope);
-		cr_task task = cr_spawn(&scope, quick, &result);
+		cr_task task = cr_spawn(&scope, end_when_told, &told);
 		cr_case cases[] = {
 			cr_case_receive(&in, &received),
 			cr_case_send(&out, &given),
@@ -143,6 +156,8 @@ static int woken_by_each(int *unused)
 			CHECK_EQ(cr_chan_try_receive(&out, &value), 0);
 		if (turn == 2)
 			cr_event_set(&event);
+		if (turn == 3)
+			cr_event_set(&told.go);
 		/* It has been taken: the other sides find nobody any more. */
 		if (turn < 3) {
 			CHECK_EQ(cr_chan_try_send(&in, 1), -EAGAIN);
