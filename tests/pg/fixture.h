@@ -10,7 +10,7 @@
 #include <corail/corail.h>
 #include <corail/pg.h>
 
-#include "test.h"
+#include "backends.h"
 
 struct pg_test {
 	int (*run)(cr_pg *db);
@@ -35,28 +35,19 @@ static const cr_pg_options pg_patient = {PG_PATIENCE};
 #define RUN_PG(fn) RUN_PG_WITH(fn, &pg_patient)
 #define RUN_PG_WITH(fn, options) pg_run(#fn, fn, options)
 
+static void pg_once(void *arg)
+{
+	struct pg_test *test = arg;
+
+	CHECK_EQ(cr_run(pg_test_main, test), 0);
+}
+
 static void pg_run(const char *name, int (*run)(cr_pg *db), const cr_pg_options *options)
 {
 	static const char *const backends[] = {"uring", "epoll"};
 	struct pg_test test = {run, options};
-	const char *only = getenv("TEST_ONLY");
 
-	if (only && !strstr(name, only))
-		return;
-	for (size_t i = 0; i < 2; i++) {
-		char why[256];
-		int fds;
-
-		if (cr_loop_probe(backends[i], why, sizeof why) < 0)
-			continue;
-		printf("- %s (%s)\n", name, backends[i]);
-		fflush(stdout);
-		setenv("CORAIL_BACKEND", backends[i], 1);
-		fds = test_open_fds();
-		CHECK_EQ(cr_run(pg_test_main, &test), 0);
-		CHECK_EQ(test_open_fds(), fds);
-	}
-	test_count++;
+	backends_run(name, backends, 2, pg_once, &test);
 }
 
 /* Runs a statement that must succeed and give one value, a number. */

@@ -2,6 +2,7 @@
 /* ctest: timeout=180 needs=pg */
 /* The pool under cancellation, deadlines, restarts of the server, limits and slow networks. */
 #include "fixture.h"
+#include "slow_proxy.h"
 
 #include <corail/exec.h>
 
@@ -478,41 +479,6 @@ static int targets(cr_pg *unused)
 
 /* ---------------------------------------------------------------------------- slow network --- */
 
-static int forward(cr_conn *ends[2])
-{
-	char piece[700];
-	ssize_t size;
-
-	while ((size = cr_conn_read(ends[0], piece, sizeof piece)) > 0) {
-		int r = cr_sleep(cr_micros(300));
-
-		if (r == 0)
-			r = cr_conn_write(ends[1], piece, (size_t)size);
-		if (r < 0)
-			return 0;
-	}
-	cr_conn_shutdown_write(ends[1]);
-	return 0;
-}
-
-static int proxy(cr_conn *client, void *target)
-{
-	cr_conn *server, *up[2], *down[2];
-
-	if (cr_conn_open(target, &server) < 0)
-		return 0;
-	up[0] = down[1] = client;
-	up[1] = down[0] = server;
-	{
-		CORAIL_SCOPE(scope);
-		cr_spawn(&scope, forward, up);
-		cr_spawn(&scope, forward, down);
-		cr_scope_wait(&scope);
-	}
-	cr_conn_close(server);
-	return 0;
-}
-
 struct proxy_server {
 	cr_listener *listener;
 	char target[64];
@@ -520,7 +486,7 @@ struct proxy_server {
 
 static int serve_proxy(struct proxy_server *p)
 {
-	cr_listener_serve(p->listener, NULL, proxy, p->target);
+	cr_listener_serve(p->listener, NULL, slow_proxy, p->target);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /* ctest: timeout=120 needs=redis */
 /* URLs, logins, TLS, limits, servers that go away, slow networks. */
 #include "fixture.h"
+#include "slow_proxy.h"
 
 #include <corail/exec.h>
 
@@ -365,41 +366,6 @@ static int no_redis(cr_redis *unused)
 
 /* ----------------------------------------------------------------------------- slow network --- */
 
-static int forward(cr_conn *ends[2])
-{
-	char piece[300];
-	ssize_t size;
-
-	while ((size = cr_conn_read(ends[0], piece, sizeof piece)) > 0) {
-		int r = cr_sleep(cr_micros(300));
-
-		if (r == 0)
-			r = cr_conn_write(ends[1], piece, (size_t)size);
-		if (r < 0)
-			return 0;
-	}
-	cr_conn_shutdown_write(ends[1]);
-	return 0;
-}
-
-static int proxy(cr_conn *client, void *target)
-{
-	cr_conn *server, *up[2], *down[2];
-
-	if (cr_conn_open(target, &server) < 0)
-		return 0;
-	up[0] = down[1] = client;
-	up[1] = down[0] = server;
-	{
-		CORAIL_SCOPE(scope);
-		cr_spawn(&scope, forward, up);
-		cr_spawn(&scope, forward, down);
-		cr_scope_wait(&scope);
-	}
-	cr_conn_close(server);
-	return 0;
-}
-
 struct asker {
 	cr_redis *db;
 	int number;
@@ -428,7 +394,7 @@ static int ask(struct asker *a)
 
 static int slow_network(cr_redis *unused)
 {
-	struct server s = {.serve = proxy};
+	struct server s = {.serve = slow_proxy};
 	CORAIL_SCOPE(scope);
 	struct asker askers[10];
 	char url[64], target[256];

@@ -11,7 +11,7 @@
 #include <corail/corail.h>
 #include <corail/redis.h>
 
-#include "test.h"
+#include "backends.h"
 
 struct redis_test {
 	int (*run)(cr_redis *db);
@@ -44,28 +44,19 @@ static int redis_test_main(struct redis_test *test)
 #define RUN_REDIS(fn) RUN_REDIS_WITH(fn, NULL)
 #define RUN_REDIS_WITH(fn, options) redis_run(#fn, fn, options)
 
+static void redis_once(void *arg)
+{
+	struct redis_test *test = arg;
+
+	CHECK_EQ(cr_run(redis_test_main, test), 0);
+}
+
 static void redis_run(const char *name, int (*run)(cr_redis *db), const cr_redis_options *options)
 {
 	static const char *const backends[] = {"uring", "epoll"};
 	struct redis_test test = {run, options};
-	const char *only = getenv("TEST_ONLY");
 
-	if (only && !strstr(name, only))
-		return;
-	for (size_t i = 0; i < 2; i++) {
-		char why[256];
-		int fds;
-
-		if (cr_loop_probe(backends[i], why, sizeof why) < 0)
-			continue;
-		printf("- %s (%s)\n", name, backends[i]);
-		fflush(stdout);
-		setenv("CORAIL_BACKEND", backends[i], 1);
-		fds = test_open_fds();
-		CHECK_EQ(cr_run(redis_test_main, &test), 0);
-		CHECK_EQ(test_open_fds(), fds);
-	}
-	test_count++;
+	backends_run(name, backends, 2, redis_once, &test);
 }
 
 /* Runs a command that must give a number. */

@@ -12,7 +12,7 @@
 
 #include <limits.h>
 
-#include "test.h"
+#include "backends.h"
 
 static char sqlite_folder[64];
 
@@ -64,31 +64,22 @@ static void sqlite_folder_remove(void)
 #define RUN_SQLITE(fn) RUN_SQLITE_WITH(fn, NULL)
 #define RUN_SQLITE_WITH(fn, options) sqlite_run(#fn, fn, options)
 
+static void sqlite_once(void *arg)
+{
+	struct sqlite_test *test = arg;
+
+	sqlite_folder_make();
+	CHECK_EQ(cr_run(sqlite_test_main, test), 0);
+	sqlite_folder_remove();
+}
+
 static void sqlite_run(const char *name, int (*run)(cr_sqlite *db),
                        const cr_sqlite_options *options)
 {
 	static const char *const backends[] = {"uring", "epoll", "sim"};
 	struct sqlite_test test = {run, options};
-	const char *only = getenv("TEST_ONLY");
 
-	if (only && !strstr(name, only))
-		return;
-	for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
-		char why[256];
-		int fds;
-
-		if (cr_loop_probe(backends[i], why, sizeof why) < 0)
-			continue;
-		printf("- %s (%s)\n", name, backends[i]);
-		fflush(stdout);
-		setenv("CORAIL_BACKEND", backends[i], 1);
-		sqlite_folder_make();
-		fds = test_open_fds();
-		CHECK_EQ(cr_run(sqlite_test_main, &test), 0);
-		CHECK_EQ(test_open_fds(), fds);
-		sqlite_folder_remove();
-	}
-	test_count++;
+	backends_run(name, backends, 3, sqlite_once, &test);
 }
 
 /* Runs a statement that must succeed. */
