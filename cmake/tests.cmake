@@ -79,7 +79,7 @@ endfunction()
 # corail_test(name source label command...): the test, with what its source says about it.
 function(corail_test name source label)
   add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
-  set(timeout 60)
+  set(timeout 120)
   set(labels ${label})
   file(STRINGS ${source} line REGEX "ctest: " LIMIT_COUNT 1)
   if(line MATCHES "timeout=([0-9]+)")

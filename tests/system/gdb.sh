@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The gdb script: lists all tasks and prints the backtrace of each, through the switch, in a live
 # process and from a core file.
+# ctest: timeout=240
 set -u
 
 source=${CORAIL_SOURCE:?} build=${CORAIL_BUILD:?}
