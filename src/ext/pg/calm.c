@@ -158,7 +158,8 @@ static int stop(cr_pg_conn *conn)
 
 static int calm(cr_pg_conn *conn)
 {
-	bool working = PQtransactionStatus(conn->link) == PQTRANS_ACTIVE, unused;
+	bool working = PQtransactionStatus(conn->link) == PQTRANS_ACTIVE;
+	bool unused = false;
 	int r;
 
 	if (PQpipelineStatus(conn->link) != PQ_PIPELINE_OFF && !PQpipelineSync(conn->link))
