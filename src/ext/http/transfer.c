@@ -288,6 +288,14 @@ int cr__http_transfer_error(struct transfer *transfer)
 	/* Nor does libcurl have a code for damaged chunks, but for those of the network. */
 	if (job->code == CURLE_RECV_ERROR && strstr(transfer->text, "chunk"))
 		return -CORAIL_E_HTTP_PROTOCOL;
+	/*
+	 * Nor for headers without end. Of all of them it says so; a single line of more than 100 KiB
+	 * it calls a lack of memory, which it hardly asks for at that point.
+	 */
+	if (job->code == CURLE_RECV_ERROR && strstr(transfer->text, "Too large response headers"))
+		return -CORAIL_E_HTTP_TOO_LARGE;
+	if (job->code == CURLE_OUT_OF_MEMORY && transfer->send_count > 0 && !transfer->head_ended)
+		return -CORAIL_E_HTTP_TOO_LARGE;
 	if (job->code == CURLE_OK && !transfer->head_ended)
 		return -CORAIL_E_HTTP_TRUNCATED;
 	return cr_http_curl_error(job->code, job->os_errno);
