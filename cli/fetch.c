@@ -177,8 +177,9 @@ void fetch_page(struct get *get, struct page *page, struct outcome *outcome)
 	struct attempt attempt = {.get = get, .page = page, .outcome = outcome};
 	cr_nsec began = cr_now();
 
-	page->error = url_is_good(page->url) ? get_session(get, page->url, &attempt.http)
-	                                     : -CORAIL_E_HTTP_URL;
+	page->error = url_is_good(page->url)
+	                      ? get_session(get, page->url, &attempt.http, &outcome->proxy)
+	                      : -CORAIL_E_HTTP_URL;
 	if (page->error < 0) {
 		page->state = PAGE_FAILED;
 		return;

@@ -85,8 +85,10 @@ void settle_page(struct get *get, struct page *page, const struct outcome *outco
 		get->failed++;
 	}
 	r = get->fatal == 0 || get->writer ? report_page(get, page, outcome) : 0;
-	if (r < 0)
+	if (r < 0) {
+		get->unprinted = get->fatal == 0;
 		get_abort(get, r);
+	}
 }
 
 /* A page's place is free for the next one. */

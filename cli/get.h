@@ -65,7 +65,8 @@ struct page {
 
 /* What is known of a page from its end until it has been reported. All zero at first. */
 struct outcome {
-	cr_buf detail;                 /* what a library said of its failure, if it did */
+	cr_buf detail;     /* what a library said of its failure, if it did */
+	const char *proxy; /* by way of which it was asked for; NULL: directly. Borrowed */
 	char digest[DIGEST_TEXT_SIZE]; /* "" without one */
 	cr_buf body;                   /* for a table; empty without one */
 };
@@ -86,6 +87,7 @@ struct get {
 	struct writer *writer; /* NULL without a table */
 	cr_scope *running;     /* of the pages under way; NULL before and after */
 	int fatal;             /* the error for which the whole run must end, or 0 */
+	bool unprinted;        /* it is one of standard output */
 	bool unopened;         /* the table could not be opened */
 	size_t good, failed, stored;
 	uint64_t bytes; /* of the good pages */
@@ -105,8 +107,11 @@ int get_run(struct get *get);
 
 void get_free(struct get *get);
 
-/* The session for a URL. Returns 0 or an error of cr_http_open(). */
-int get_session(struct get *get, const char *url, cr_http **ret_http);
+/*
+ * The session for a URL. Returns 0 or an error of cr_http_open(); in both cases, the proxy that it
+ * goes through is written, or NULL.
+ */
+int get_session(struct get *get, const char *url, cr_http **ret_http, const char **ret_proxy);
 
 /* Fetches one page, with retries, and fills in its result. The outcome is the caller's to free. */
 CORAIL_SUSPENDS

@@ -107,6 +107,8 @@ static int conclude(const struct get *get, int r)
 		report_missing(get);
 	else if (r == -EPIPE)
 		complain("%s", tr("standard output was closed", "la sortie standard a été fermée"));
+	else if (r < 0 && get->unprinted)
+		complain("%s: %s", tr("standard output", "sortie standard"), text_error(r));
 	else if (r < 0 && get->table.error.message[0])
 		complain("--store: %s", get->table.error.message);
 	else if (r < 0)

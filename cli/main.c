@@ -7,7 +7,9 @@
 
 #include <corail/base.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static int version_main(int argc, char **argv)
 {
@@ -78,11 +80,27 @@ static int help_command(int argc, char **argv)
 	return EXIT_GOOD;
 }
 
+/*
+ * A standard descriptor that came closed would be the number of the next socket, and what is printed
+ * would go there. It is given something else, open the wrong way around: using it stays an error.
+ */
+static bool hold_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 	int status;
 
+	if (!hold_standard_descriptors())
+		return EXIT_USAGE;
 	if (argc < 2) {
 		help_main(stderr);
 		return EXIT_USAGE;

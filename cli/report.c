@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 /* A status as the server gave it, with its registered phrase; or the error. */
 static void print_reason(FILE *out, const struct page *page, const char *detail)
@@ -29,6 +30,23 @@ static void print_reason(FILE *out, const struct page *page, const char *detail)
 	}
 }
 
+/* Whom it could not reach, where that is not the URL's host. */
+static void print_proxy(FILE *out, const struct page *page, const char *proxy)
+{
+	const char *at = strrchr(proxy, '@'), *scheme = strstr(proxy, "://");
+
+	bool unnamed = page->error <= -CORAIL_E_DNS_NOTFOUND &&
+	               page->error > -CORAIL_E_TLS_HANDSHAKE;
+
+	if (!unnamed && page->error != -ECONNREFUSED && page->error != -EHOSTUNREACH &&
+	    page->error != -ENETUNREACH && page->error != -EINVAL)
+		return;
+	/* Without the name and the password that it may hold. */
+	fputs(" (proxy ", out);
+	text_print(out, at ? at + 1 : scheme ? scheme + 3 : proxy);
+	putc(')', out);
+}
+
 static void report_failure(FILE *out, const struct page *page, const struct outcome *outcome)
 {
 	fputs("corail: ", out);
@@ -39,6 +57,8 @@ static void report_failure(FILE *out, const struct page *page, const struct outc
 		fputs(tr("; it must begin with http:// or https://",
 		         " ; elle doit commencer par http:// ou https://"),
 		      out);
+	if (outcome->proxy)
+		print_proxy(out, page, outcome->proxy);
 	if (page->attempts > 1)
 		fprintf(out, tr(" (%u attempts)", " (%u essais)"), page->attempts);
 	putc('\n', out);

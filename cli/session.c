@@ -66,7 +66,7 @@ static struct get_route *choose_route(struct get *get, const char *url)
 	return is_excepted(host, colon ? (size_t)(colon - host) : size) ? &get->direct : route;
 }
 
-int get_session(struct get *get, const char *url, cr_http **ret_http)
+int get_session(struct get *get, const char *url, cr_http **ret_http, const char **ret_proxy)
 {
 	struct get_route *route = choose_route(get, url);
 	cr_http_options options = {
@@ -75,6 +75,7 @@ int get_session(struct get *get, const char *url, cr_http **ret_http)
 		.proxy = route->proxy,
 	};
 
+	*ret_proxy = route->proxy;
 	if (!route->http) {
 		int r = cr_http_open(&options, &route->http);
 

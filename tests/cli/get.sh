@@ -221,9 +221,32 @@ with open(err, "wb") as stderr:
 EOF
 has err "standard output was closed"
 
-# A proxy of the environment is used, and no_proxy is obeyed.
-http_proxy=http://127.0.0.1:$closed_port run 1 "$corail" get "$url/ok/1"
-has err "Connection refused"
+# What cannot be written, or was closed from the start, is said, and never goes into a socket.
+"$corail" get "$url/ok/1" >/dev/full 2>"$work/err" </dev/null
+same "status with a full disk" $? 1
+has err "corail: standard output: No space left on device"
+"$corail" get "$url/ok/1" >&- 2>"$work/err" </dev/null
+same "status without standard output" $? 1
+has err "corail: standard output: Bad file descriptor"
+"$corail" get "$url/ok/1" <&- >&- 2>&-
+same "status with nothing open" $? 1
+"$corail" get <&- >/dev/null 2>"$work/err"
+same "status without standard input" $? 2
+has err "corail: standard input: Bad file descriptor"
+
+# Headers without end, all together or one of them.
+run 1 "$corail" get --retry 2 "$url/headers/100000/20" "$url/headers/1/1000000" "$url/headers/10/1000"
+has err "headers/100000/20: larger than the limit that was set"
+has_no err "attempts"
+has err "headers/1/1000000: larger than the limit that was set"
+has out "headers/10/1000: 2 bytes"
+
+# A proxy of the environment is used, and no_proxy is obeyed; its failures are told from the host's.
+http_proxy=http://me:secret@127.0.0.1:$closed_port run 1 "$corail" get "$url/ok/1"
+has err "Connection refused (proxy 127.0.0.1:$closed_port)"
+has_no err secret
+http_proxy=http://proxy.invalid run 1 "$corail" get "$url/ok/1"
+has err "(proxy proxy.invalid)"
 no_proxy=example.org,127.0.0.1 http_proxy=http://127.0.0.1:$closed_port \
 	run 0 "$corail" get "$url/ok/1"
 no_proxy='*' http_proxy=http://127.0.0.1:$closed_port run 0 "$corail" get "$url/ok/1"

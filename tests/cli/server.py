@@ -12,6 +12,7 @@
   /escape        a status line with escapes   /stats         JSON: most at once, requests
   /hold/KEY      "late", once released        /release/KEY   releases them, and says "go"
   /crowd/N       "late", once N requests have been under way at the same time
+  /headers/N/M   "ok" behind N headers of M bytes each
 """
 
 import asyncio
@@ -103,6 +104,9 @@ async def answer(path, writer):
             writer.write(head("503 Busy", 0, f"Retry-After: {args[0]}\r\n"))
         else:
             writer.write(head("200 OK", 2) + b"ok")
+    elif kind == "headers":
+        line = "X-A: " + "a" * int(args[1]) + "\r\n"
+        writer.write(head("200 OK", 2, line * int(args[0])) + b"ok")
     elif kind == "redirect":
         writer.write(head("302 Found", 0, "Location: /" + "/".join(args) + "\r\n"))
     elif kind == "escape":
