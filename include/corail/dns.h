@@ -39,12 +39,13 @@ typedef struct cr_dns_address {
  *
  *	-CORAIL_E_DNS_NOTFOUND   there is no such name
  *	-CORAIL_E_DNS_NODATA     the name exists, without an address of this family
- *	-CORAIL_E_DNS_TIMEOUT    no name server answered (not a deadline: that gives -ECANCELED
- *here) -CORAIL_E_DNS_REFUSED    all name servers refused, failed, or cannot be reached
+ *	-CORAIL_E_DNS_TIMEOUT    no name server answered (a deadline gives -ECANCELED here)
+ *	-CORAIL_E_DNS_REFUSED    all name servers refused, failed, or cannot be reached
  *	-CORAIL_E_DNS_SERVFAIL   the resolver failed in another way
  *	-CORAIL_E_DNS_BADREPLY   the answer makes no sense
- *	-CORAIL_E_DNS_BADNAME    not a valid host name (empty, a label over 63 bytes, over 255 in
- *all) -ECANCELED, -ENOMEM, -EOPNOTSUPP (simulator), -EINVAL for count 0, -EAFNOSUPPORT
+ *	-CORAIL_E_DNS_BADNAME    not a valid host name (empty, a label over 63 bytes, all
+ *	                         over 255)
+ *	-ECANCELED, -ENOMEM, -EOPNOTSUPP (simulator), -EINVAL for count 0, -EAFNOSUPPORT
  */
 CORAIL_API CORAIL_SUSPENDS int cr_dns_lookup(const char *host, int family,
                                              cr_dns_address *addresses, size_t count);

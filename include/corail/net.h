@@ -143,9 +143,9 @@ CORAIL_API CORAIL_SUSPENDS int cr_conn_read_exactly(cr_conn *conn, void *buffer,
  * appended; the rest stays in the connection. Or:
  *
  *	-ENODATA    the stream ended before the separator: what was left is appended all the same
- *	-EMSGSIZE   no separator within the buffer's limit (without one: 64 KiB for each call):
- *nothing is appended and nothing lost; cr_conn_read() takes what is there -EINVAL     an empty
- *separator
+ *	-EMSGSIZE   no separator within the buffer's limit (without one: 64 KiB for each
+ *	            call): nothing is appended, nothing lost; cr_conn_read() takes what is there
+ *	-EINVAL     an empty separator
  *
  * After -ECANCELED or -ENOMEM a retry finds everything, too.
  */
