@@ -152,15 +152,27 @@ class Suspended(gdb.unwinder.Unwinder):
 
     def __init__(self):
         super().__init__("corail suspended task")
-        self.task = None
+        self.choose(None)
+
+    def choose(self, task):
+        self.task = task
+        self.level = None
+        gdb.invalidate_cached_frames()
 
     def __call__(self, pending):
-        if self.task is None or pending.level() != 0:
+        if self.task is None:
+            return None
+        # The first frame that is asked for: functions inlined into it have lower levels.
+        if self.level is None:
+            self.level = pending.level()
+        if pending.level() != self.level:
             return None
         registers, size, sp_name, pc_name = FRAMES[self.task.d["architecture"]]
         here_sp = pending.read_register(sp_name)
         here_pc = pending.read_register(pc_name)
-        unwind = pending.create_unwind_info(FrameId(here_sp, here_pc))
+        # As if it stood below the task's: gdb stops at a caller that is not above its callee.
+        sp = gdb.Value(self.task.sp).cast(here_sp.type)
+        unwind = pending.create_unwind_info(FrameId(sp, here_pc))
         for register, position in registers.items():
             value = word(self.task.sp + 8 * position)
             unwind.add_saved_register(register, gdb.Value(value).cast(here_sp.type))
@@ -175,16 +187,15 @@ gdb.unwinder.register_unwinder(None, suspended, replace=True)
 def backtrace(task):
     if task.running:
         return gdb.execute("bt", to_string=True)
-    suspended.task = task
-    gdb.invalidate_cached_frames()
+    suspended.choose(task)
     try:
         printed = gdb.execute("bt", to_string=True)
+        own = (suspended.level or 0) + 1
     finally:
-        suspended.task = None
-        gdb.invalidate_cached_frames()
-    # The innermost frame is the selected thread's own: the task's begin behind it.
-    frames = re.split(r"(?m)^(?=#\d)", printed)
-    return "".join(re.sub(r"^#\d+ *", f"#{i:<3}", frame) for i, frame in enumerate(frames[2:]))
+        suspended.choose(None)
+    # The innermost frames are the selected thread's own: the task's begin behind them.
+    frames = re.split(r"(?m)^(?=#\d)", printed)[1 + own:]
+    return "".join(re.sub(r"^#\d+ *", f"#{i:<3}", frame) for i, frame in enumerate(frames))
 
 
 class CorailCommand(gdb.Command):

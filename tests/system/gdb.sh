@@ -59,6 +59,21 @@ debug()
 debug -ex run -ex 'corail bt all' ./target >live.txt
 look live.txt
 
+# While nothing runs, the selected thread stands on its own stack, above those of the tasks.
+for backend in uring epoll; do
+	CORAIL_BACKEND=$backend debug -ex 'handle SIGALRM stop' -ex 'run idle' -ex 'corail bt all' \
+		./target >idle.txt
+	grep -q 'SIGALRM' idle.txt || continue # no io_uring here
+	expect idle.txt '^task [0-9]+ target_main \(.*gdb_target\.c:[0-9]+\) waiting: sleep'
+	expect idle.txt '^#[0-9]+ .*target_main \('
+	if grep -q -i -E 'corrupt|previous frame' idle.txt ||
+		[ "$(grep -c -E '^#[0-9]+ .*sink \(depth=' idle.txt)" -ne 7 ]; then
+		echo "FAIL: the backtraces of an idle program ($backend)"
+		cat idle.txt
+		failures=$((failures + 1))
+	fi
+done
+
 # gdb's own core writer gives up on pages that are guarded by madvise(2); the kernel's does not.
 CORAIL_GUARD=mprotect debug -ex run -ex 'generate-core-file written' ./target >write.txt
 [ -r written ] || { cat write.txt; echo "FAIL: no core file"; exit 1; }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What gdb.sh looks into: tasks asleep at a known depth, one with a name of its own, then abort(3).
+ * What gdb.sh looks into: tasks asleep at a known depth, one with a name of its own, then abort(3);
+ * or, with an argument, a SIGALRM while all are asleep.
  */
 #include <corail/task.h>
 
 #include <stdlib.h>
+#include <unistd.h>
+
+static int idle;
 
 static int sink(int depth)
 {
@@ -25,13 +29,19 @@ static int target_main(const int *depth)
 
 	cr_spawn(&scope, sleeper, depth);
 	cr_spawn_with(&(cr_spawn_options){.name = "the second one"}, &scope, sleeper, &deeper);
+	if (idle) {
+		alarm(1);
+		return cr_sleep(cr_seconds(3600));
+	}
 	cr_sleep(cr_millis(1));
 	abort();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const int depth = 2;
 
+	(void)argv;
+	idle = argc > 1;
 	return cr_run(target_main, &depth) < 0;
 }
