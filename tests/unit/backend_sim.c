@@ -3,6 +3,7 @@
 
 #include "support/test.h"
 
+#include "loop/backend/sim.h"
 #include "loop/loop.h"
 
 #include <corail/sim.h>
@@ -480,6 +481,31 @@ static void same_seed_same_trace(void)
 	CHECK_NE(trace_of(1), trace_of(2));
 }
 
+static struct cr__op *completed_next;
+
+static void done_completes_another(struct cr__op *op)
+{
+	done(op);
+	cr__sim_op_complete(cr__sim_of(&loop), completed_next, 0);
+}
+
+/* However many complete one another: a poll comes back with those that were complete before it. */
+static void what_done_completes_waits_for_the_next_poll(void)
+{
+	struct cr__op first = op_of(CR__OP_RECV, -1, NULL, 0), second = first, third = first;
+
+	loop_begin(13);
+	first.done = done_completes_another;
+	completed_next = &third;
+	cr__sim_op_complete(cr__sim_of(&loop), &first, 0);
+	cr__sim_op_complete(cr__sim_of(&loop), &second, 0);
+	CHECK_EQ(loop.backend->poll(&loop, 0), 2);
+	CHECK(!first.done && !second.done && third.done);
+	CHECK_EQ(loop.backend->poll(&loop, 0), 1);
+	CHECK(!third.done);
+	loop_end();
+}
+
 static void a_loop_ends_with_everything_open(void)
 {
 	struct cr__op op;
@@ -514,6 +540,7 @@ int main(void)
 	RUN(a_full_backlog_makes_clients_wait);
 	RUN(peeking_and_waiting_for_all);
 	RUN(same_seed_same_trace);
+	RUN(what_done_completes_waits_for_the_next_poll);
 	RUN(a_loop_ends_with_everything_open);
 	return test_done();
 }

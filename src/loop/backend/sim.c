@@ -257,23 +257,19 @@ static bool sim_op_cancel(struct cr__loop *loop, struct cr__op *op)
  */
 static int done_run(struct cr__sim *sim)
 {
-	struct cr__op *op = sim->done_head, *last;
+	struct cr__op *op = sim->done_head, *next;
 	int count = 0;
 
-	if (!op)
-		return 0;
-	do {
-		last = CR__CONTAINER(sim->done_tail, struct cr__op, next);
-		op = sim->done_head;
-		sim->done_head = op->next;
-		if (!sim->done_head)
-			sim->done_tail = &sim->done_head;
+	sim->done_head = NULL;
+	sim->done_tail = &sim->done_head;
+	for (; op; op = next) {
+		next = op->next;
 		op_release((struct cr__sim_sock *)(uintptr_t)op->scratch[0], op);
 		cr__loop_trace(sim->loop, (uint64_t)op->fd << 8 | op->code);
 		cr__loop_trace(sim->loop, (uint64_t)op->result ^ (uint64_t)sim->now);
 		count++;
 		op->done(op);
-	} while (op != last);
+	}
 	return count;
 }
 
