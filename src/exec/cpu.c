@@ -36,12 +36,14 @@ static size_t processors(long long quota, long long period)
 static size_t quota_v2(const char *directory)
 {
 	char path[PATH_MAX + 16], text[64];
-	long long quota, period;
+	char *rest;
+	long long quota;
 
 	snprintf(path, sizeof path, "%s/cpu.max", directory);
-	if (!slurp(path, text, sizeof text) || sscanf(text, "%lld %lld", &quota, &period) != 2)
+	if (!slurp(path, text, sizeof text))
 		return SIZE_MAX;
-	return processors(quota, period);
+	quota = strtoll(text, &rest, 10); /* 0 from "max": none */
+	return processors(quota, strtoll(rest, NULL, 10));
 }
 
 /* Version 1: two files; a quota of -1 is none (sched-bwc.rst). */

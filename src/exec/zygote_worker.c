@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -79,7 +80,6 @@ static void signals_init(void)
 static size_t mapped_bytes(void)
 {
 	char text[64] = "";
-	unsigned long pages = 0;
 	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
@@ -87,9 +87,7 @@ static size_t mapped_bytes(void)
 		return 0;
 	n = read(fd, text, sizeof text - 1);
 	close(fd);
-	if (n <= 0 || sscanf(text, "%lu", &pages) != 1)
-		return 0;
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
+	return n > 0 ? strtoul(text, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 static void limits_init(const struct cr__zygote_pool *limits)
