@@ -61,7 +61,7 @@ int cr__packet_receive(int socket, void *packet, size_t size, int *ret_fds, int 
 		struct cmsghdr header;
 		char space[CMSG_SPACE(2 * sizeof(int))];
 	} control;
-	struct iovec data = {packet, size};
+	struct iovec data = {.iov_base = packet, .iov_len = size};
 	struct msghdr message = {
 		.msg_iov = &data,
 		.msg_iovlen = 1,
@@ -186,23 +186,12 @@ static void arrive(void)
 
 enum { STACK_SIZE = 8 << 20 };
 
-/*
- * In the child. Made in a task, it is on that task's stack, which is small, and its thread seems to
- * run a loop: it gets a stack as a thread has it, and forgets the loop.
- */
-static _Noreturn void be_born(int socket, pid_t parent)
+static _Noreturn void be_born_on(char *stack, int socket, pid_t parent)
 {
 	static struct birth birth;
 	static void *sp;
-	char *stack;
 
-	if (!cr__loop_self())
-		cr__zygote_main(socket, parent);
-	cr__loop_of_thread = NULL;
 	birth = (struct birth){socket, parent};
-	stack = cr__map_reserve(STACK_SIZE);
-	if (!stack || cr__map_commit(stack, STACK_SIZE) < 0)
-		cr__zygote_main(socket, parent);
 	sp = cr__ctx_make(stack + STACK_SIZE, (cr__code)live, &birth, never, arrive);
 #if CR__SANITIZED
 	{
@@ -213,6 +202,23 @@ static _Noreturn void be_born(int socket, pid_t parent)
 	}
 #endif
 	cr__ctx_jump(sp, 0, &errno);
+}
+
+/*
+ * In the child. Made in a task, it is on that task's stack, which is small, and its thread seems to
+ * run a loop: it gets a stack as a thread has it, and forgets the loop.
+ */
+static _Noreturn void be_born(int socket, pid_t parent)
+{
+	char *stack;
+
+	if (cr__loop_self()) {
+		cr__loop_of_thread = NULL;
+		stack = cr__map_reserve(STACK_SIZE);
+		if (stack && cr__map_commit(stack, STACK_SIZE) == 0)
+			be_born_on(stack, socket, parent);
+	}
+	cr__zygote_main(socket, parent);
 }
 
 /* In a process that is no longer what it was made for: a fork of the program, or a worker. */

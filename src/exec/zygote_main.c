@@ -114,10 +114,12 @@ static void pool_close(struct zygote *z, struct pool *pool)
 static void pool_open(struct zygote *z)
 {
 	struct pool *pool = cr__alloc_zero(1, sizeof *pool);
-	struct cr__zygote_pool limits;
-	int fds[2], r = cr__packet_receive(z->socket, &limits, sizeof limits, fds, 2);
+	int fds[2], r;
 
-	if (r == -ENOMSG || !pool)
+	if (!pool)
+		end(z);
+	r = cr__packet_receive(z->socket, &pool->limits, sizeof pool->limits, fds, 2);
+	if (r == -ENOMSG)
 		end(z);
 	if (r < 0 || fds[0] < 0 || fds[1] < 0) {
 		cr__zygote_close(fds[0]);
@@ -125,7 +127,6 @@ static void pool_open(struct zygote *z)
 		cr__free(pool);
 		return;
 	}
-	pool->limits = limits;
 	pool->socket = fds[0];
 	pool->event = fds[1];
 	cr__list_push_back(&z->pools, &pool->link);
