@@ -227,7 +227,7 @@ static ssize_t send_one(struct cr__sim_sock *sock, struct cr__op *op, const stru
 		r = name_ensure(sock);
 	if (r == 0)
 		r = deliver(sock, &target, &v);
-	return r < 0 ? r : (ssize_t)v.total;
+	return r != 0 ? r : (ssize_t)v.total;
 }
 
 bool cr__sim_datagram_send(struct cr__sim_sock *sock, struct cr__op *op)

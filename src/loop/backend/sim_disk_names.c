@@ -125,7 +125,7 @@ ssize_t cr__sim_disk_rename(struct cr__sim_disk *disk, const struct cr__op *op)
 
 	if (r == 0)
 		r = cr__sim_disk_resolve(disk, op->other, op->second, false, &to);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (!from.node)
 		return -ENOENT;
@@ -158,7 +158,7 @@ ssize_t cr__sim_disk_link(struct cr__sim_disk *disk, const struct cr__op *op)
 
 	if (r == 0)
 		r = cr__sim_disk_resolve(disk, op->other, op->second, false, &to);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (!from.node)
 		return -ENOENT;

@@ -296,7 +296,7 @@ int cr__sim_sock_bind(struct cr__loop *loop, int fd, const struct sockaddr *addr
 
 	if (r == 0)
 		r = cr__sim_address_set(&wanted, addr, length);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (wanted.any.sa_family != sock->domain)
 		return sock->domain == AF_UNIX ? -EINVAL : -EAFNOSUPPORT;

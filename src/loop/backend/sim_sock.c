@@ -154,7 +154,9 @@ int cr__sim_fd_close(struct cr__loop *loop, int fd)
 	return 0;
 }
 
-int cr__sim_sock_open(struct cr__loop *loop, int domain, int type, int protocol)
+/* Returns its number, and the socket itself beside it. */
+static int open_one(struct cr__loop *loop, int domain, int type, int protocol,
+                    struct cr__sim_sock **ret_sock)
 {
 	const int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
 	const int usual = kind == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP;
@@ -174,7 +176,16 @@ int cr__sim_sock_open(struct cr__loop *loop, int domain, int type, int protocol)
 	r = cr__sim_sock_number(sock);
 	if (r < 0)
 		cr__sim_sock_destroy(sock);
+	else
+		*ret_sock = sock;
 	return r;
+}
+
+int cr__sim_sock_open(struct cr__loop *loop, int domain, int type, int protocol)
+{
+	struct cr__sim_sock *sock;
+
+	return open_one(loop, domain, type, protocol, &sock);
 }
 
 int cr__sim_sock_pair(struct cr__loop *loop, int domain, int type, int ret_fds[2])
@@ -184,16 +195,14 @@ int cr__sim_sock_pair(struct cr__loop *loop, int domain, int type, int ret_fds[2
 
 	if (domain != AF_UNIX)
 		return -EOPNOTSUPP;
-	first = cr__sim_sock_open(loop, domain, type, 0);
+	first = open_one(loop, domain, type, 0, &a);
 	if (first < 0)
 		return first;
-	second = cr__sim_sock_open(loop, domain, type, 0);
+	second = open_one(loop, domain, type, 0, &b);
 	if (second < 0) {
 		cr__sim_fd_close(loop, first);
 		return second;
 	}
-	cr__sim_sock_find(cr__sim_of(loop), first, &a);
-	cr__sim_sock_find(cr__sim_of(loop), second, &b);
 	a->state = b->state = CR__SIM_CONNECTED;
 	a->local.length = a->remote.length = sizeof(sa_family_t);
 	b->local.length = b->remote.length = sizeof(sa_family_t);
