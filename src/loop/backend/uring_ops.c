@@ -290,7 +290,7 @@ static void disconnect(const struct cr__op *op)
 {
 	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 
-	connect(op->fd, &nowhere, sizeof nowhere);
+	(void)connect(op->fd, &nowhere, sizeof nowhere);
 }
 
 bool cr__uring_op_cancel(struct cr__loop *loop, struct cr__op *op)
@@ -329,6 +329,7 @@ bool cr__uring_op_cancel(struct cr__loop *loop, struct cr__op *op)
 }
 
 /* Memcheck does not know what the kernel writes on its own. */
+/* NOLINTNEXTLINE(readability-function-size): each of memcheck's macros is a dozen statements */
 static void tell_memcheck(const struct cr__op *op, int32_t result)
 {
 #ifdef VALGRIND_MAKE_MEM_DEFINED
@@ -410,9 +411,7 @@ static bool goes_on(struct cr__uring *u, struct cr__op *op, int32_t *result)
 	bool again = false;
 
 	op->state &= ~(uint32_t)CR__URING_POLLING;
-	if (polling && *result >= 0) {
-		again = true;
-	} else if (*result == -EINTR) {
+	if ((polling && *result >= 0) || *result == -EINTR) {
 		again = true;
 	} else if (*result == -EAGAIN ? !cr__op_takes_eagain(op)
 	                              : *result == -EINPROGRESS || *result == -EALREADY) {
