@@ -18,7 +18,7 @@ static int begin(cr_pg_conn *conn, const char *sql, ExecStatusType wanted)
 
 	if (r == 0)
 		r = cr__pg_result(conn, &result);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	status = PQresultStatus(result);
 	if (status == PGRES_FATAL_ERROR)

@@ -83,7 +83,7 @@ int cr__pg_params(const cr_sql_value *values, size_t count, struct params_room *
 {
 	ssize_t copies = check(values, count);
 	size_t each = sizeof *params->values + 2 * sizeof(int) + NUMBER_SIZE;
-	char *numbers = room->numbers[0], *copy = NULL;
+	char *numbers = &room->numbers[0][0], *copy = NULL;
 
 	if (copies < 0)
 		return (int)copies;

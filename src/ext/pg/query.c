@@ -15,7 +15,7 @@ int cr__pg_send(cr_pg_conn *conn, const char *sql, const cr_sql_value *values, s
 
 	if (r == 0)
 		r = cr__pg_params(values, count, &room, &params);
-	if (r < 0)
+	if (r != 0)
 		return conn->error.error == r ? r : cr__pg_fail_with(conn, r, NULL);
 	if (statement && cr__pg_statement_name(statement)[0])
 		sent = PQsendQueryPrepared(conn->link, cr__pg_statement_name(statement),

@@ -205,7 +205,7 @@ int cr_pg_rows_blob(const cr_pg_rows *rows, size_t row, size_t column, cr_buf *b
 			return -CORAIL_E_SQL_DATA;
 	r = cr_buf_reserve(buf, (size_t)size / 2);
 	for (int i = 2; r == 0 && i < size; i += 2) {
-		char byte = (char)(hex(text[i]) << 4 | hex(text[i + 1]));
+		char byte = (char)((unsigned)hex(text[i]) << 4 | (unsigned)hex(text[i + 1]));
 
 		r = cr_buf_append(buf, &byte, 1);
 	}

@@ -188,7 +188,11 @@ void cr__pg_statement_drop(cr_pg_conn *conn, struct statement *statement)
 
 void cr__pg_statements_free(struct statements *statements)
 {
-	while (statements->newest)
-		drop(statements, statements->newest);
+	struct statement *older;
+
+	for (struct statement *each = statements->newest; each; each = older) {
+		older = each->older;
+		free(each);
+	}
 	free(statements->buckets);
 }
