@@ -120,6 +120,7 @@ static int put(cr_sqlite_rows *rows, struct cell *cell, sqlite3_stmt *stmt, int 
                size_t size_max)
 {
 	const void *data;
+	size_t size;
 
 	*cell = (struct cell){.kind = CORAIL_SQL_NULL};
 	switch (sqlite3_column_type(stmt, column)) {
@@ -144,7 +145,9 @@ static int put(cr_sqlite_rows *rows, struct cell *cell, sqlite3_stmt *stmt, int 
 	}
 	if (!data && sqlite3_errcode(sqlite3_db_handle(stmt)) == SQLITE_NOMEM)
 		return -ENOMEM;
-	return put_bytes(rows, cell, data, (size_t)sqlite3_column_bytes(stmt, column), size_max);
+	/* NULL is also what a BLOB without bytes is. */
+	size = data ? (size_t)sqlite3_column_bytes(stmt, column) : 0;
+	return put_bytes(rows, cell, data, size, size_max);
 }
 
 int cr__sqlite_rows_append(cr_sqlite_rows *rows, sqlite3_stmt *stmt, size_t size_max)

@@ -125,7 +125,7 @@ static int statement_new(cr_sqlite_conn *conn, const char *sql, size_t size, uin
 		free(statement);
 		return r;
 	}
-	while (all->count >= all->count_max)
+	if (all->count >= all->count_max)
 		drop(all, all->oldest);
 	memcpy(statement->sql, sql, size + 1);
 	statement->size = size;

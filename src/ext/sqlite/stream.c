@@ -62,7 +62,7 @@ static int start_work(void *arg)
 		r = cr__sqlite_prepare(s->conn, s->sql, &statement);
 	if (r == 0)
 		r = cr__sqlite_bind(s->conn, statement, s->params, s->param_count, true);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	*stream = (struct stream){.statement = statement};
 	stream->batch = cr__sqlite_rows_new(statement->stmt);
