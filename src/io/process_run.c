@@ -166,13 +166,13 @@ int cr_process_run(const char *const *argv, const cr_process_options *options, c
 		r = plan(&planned, out, err);
 	if (r == 0)
 		r = cr_process_open(argv, &planned, &process);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	r = cr_process_communicate(process, planned.input, planned.input_size, out, err);
 	if (r == 0)
 		r = cr_process_poll(process, &status);
 	cr_process_close(process);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (ret_status)
 		*ret_status = status;

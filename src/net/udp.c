@@ -127,7 +127,7 @@ int cr_udp_open(const char *local, const cr_udp_options *options, cr_udp **ret_u
 
 	if (r == 0)
 		r = cr__target_resolve(local, &addr);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (addr.storage.ss_family == AF_UNIX)
 		return -EAFNOSUPPORT;

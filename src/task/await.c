@@ -30,10 +30,12 @@ static void join_unlink(struct cr__join *join)
 	struct cr__task *target = join->target;
 
 	if (join->next == join) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): only a linked join */
 		target->joiners = NULL;
 	} else {
 		join->prev->next = join->next;
 		join->next->prev = join->prev;
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): has a target, as here */
 		if (target->joiners == join)
 			target->joiners = join->next;
 	}

@@ -101,9 +101,13 @@ void cr__unpark(struct cr__task *task, int status)
 
 int cr__queue_reserve(struct cr__sched *s, uint32_t count)
 {
-	uint32_t capacity = s->queue ? s->mask + 1 : 1024, size = s->tail - s->head;
+	uint32_t capacity = 1024, size = 0;
 	struct cr__slot *queue;
 
+	if (s->queue) {
+		capacity = s->mask + 1;
+		size = s->tail - s->head;
+	}
 	while (capacity <= count)
 		capacity *= 2;
 	if (s->queue && capacity == s->mask + 1)

@@ -285,6 +285,7 @@ int cr_tls_config_reload(cr_tls_config *config, const cr_tls_options *options)
 		return r;
 	pthread_mutex_lock(&config->lock);
 	before = config->context;
+	/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): what failed is negative */
 	tickets_inherit(context, before);
 	config->context = context;
 	pthread_mutex_unlock(&config->lock);
