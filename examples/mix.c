@@ -68,6 +68,7 @@ static int fetch(struct job *job)
 	return r;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static size_t count_bytes(char *data, size_t size, size_t count, void *result)
 {
 	(void)data;
@@ -350,7 +351,7 @@ static int serve_page(cr_http_exchange *exchange, void *user)
 	return r < 0 ? r : cr_http_reply(exchange, 200, "text/plain", page, sizeof page);
 }
 
-static int serve(int *pipe)
+static int serve(const int *pipe)
 {
 	cr_http_server *server = NULL;
 	cr_listener *listener;
@@ -381,7 +382,7 @@ static pid_t start_server(void)
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() == parent)
-			cr_run(serve, &ends[1]);
+			cr_run(serve, (const int *)&ends[1]);
 		_exit(1);
 	}
 	close(ends[1]);
@@ -413,6 +414,7 @@ int main(int argc, char **argv)
 	jobs = calloc((size_t)settings.jobs, sizeof *jobs);
 	if (server < 0 || !jobs || curl_global_init(CURL_GLOBAL_DEFAULT)) {
 		fprintf(stderr, "mix: cannot start\n");
+		free(jobs);
 		return 1;
 	}
 	r = cr_processes_prepare(); /* while there is one thread */
