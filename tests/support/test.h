@@ -107,10 +107,10 @@ static inline void test_compare_mem(const char *file, int line, const char *text
 	const unsigned char *x = a, *y = b;
 	size_t i = 0;
 
-	while (i < size_bytes && x[i] == y[i])
-		i++;
-	if (i == size_bytes)
+	if (size_bytes == 0 || memcmp(a, b, size_bytes) == 0)
 		return;
+	while (x[i] == y[i])
+		i++;
 	fprintf(stderr, "%s:%d: %s failed: byte %zu of %zu is %02x, not %02x\n", file, line, text,
 	        i, size_bytes, x[i], y[i]);
 	test_exit(TEST_FAIL);
