@@ -42,7 +42,7 @@ static int a_cancelled_query_stops(cr_pg *db)
 	         -ETIMEDOUT);
 	CHECK_EQ(count_queries(db, "%pg_sleep(300)%"), 0);
 	cr_pg_stats_get(db, &stats);
-	CHECK_EQ(stats.cancelled, 2);
+	CHECK_GE(stats.cancelled, 2); /* again where the server is slow to obey */
 	CHECK_EQ(stats.discarded, 0);
 	CHECK_EQ(stats.conn_count, stats.conn_count_idle);
 	return 0;
@@ -168,15 +168,16 @@ static int busy_life(cr_pg *db)
 	r = cr_pg_acquire(db, &conn, NULL);
 	if (r < 0)
 		return r;
-	r = cr_pg_conn_stream(conn, "select n from generate_series(1, 3000) n", NULL, 0);
+	r = cr_pg_conn_stream(conn, "select n from generate_series(1, 1000) n", NULL, 0);
 	while (r == 0 && (r = cr_pg_conn_next(conn, &row)) == 1)
 		r = 0;
 	if (r == 0)
-		r = cr_pg_conn_script(conn, "create temp table if not exists c(a text)");
+		r = cr_pg_conn_script(conn,
+		                      "create temp table if not exists c(a text); truncate c");
 	memset(large, 'x', sizeof large);
 	if (r == 0)
 		r = cr_pg_conn_copy_in(conn, "copy c from stdin");
-	for (int i = 0; r == 0 && i < 10; i++)
+	for (int i = 0; r == 0 && i < 4; i++)
 		r = cr_pg_conn_copy_write(conn, large, sizeof large);
 	if (r == 0)
 		r = cr_pg_conn_copy_end(conn, NULL, NULL);
@@ -199,16 +200,20 @@ static int busy_life(cr_pg *db)
 
 static int cancelled_anywhere(cr_pg *db)
 {
+	enum { ROUNDS = 20 };
+	cr_nsec start = cr_now(), whole;
 	int done = 0;
 
-	for (int i = 0; i < 40; i++) {
-		int r = cr_timeout(cr_micros(2500 * i), busy_life(db));
+	CHECK_EQ(busy_life(db), 0);
+	whole = cr_now() - start;
+	for (int i = 0; i < ROUNDS; i++) {
+		int r = cr_timeout(whole / ROUNDS * i, busy_life(db));
 
 		CHECK(r == 0 || r == -ETIMEDOUT);
 		done += r == 0;
 		CHECK_EQ(pg_number(db, "select 42"), 42);
 	}
-	printf("  (%d of 40 in time)\n", done);
+	printf("  (%d of %d in time)\n", done, ROUNDS);
 	return 0;
 }
 
