@@ -2,6 +2,7 @@
 /* SIGINT: main is cancelled and cleans up, then the run ends as interrupted; a second one ends the
  * process. */
 
+#include "support/asleep.h"
 #include "support/child.h"
 #include "support/core.h"
 
@@ -175,18 +176,18 @@ static void a_handler_of_the_program_stays(void)
 
 static void *signal_process(void *arg)
 {
-	(void)arg;
-	usleep(20000);
+	until_asleep(*(pid_t *)arg);
 	CHECK_EQ(kill(getpid(), SIGINT), 0);
 	return NULL;
 }
 
 static int wait_for_signal(cr_event *event)
 {
+	pid_t waiting = gettid();
 	pthread_t thread;
 	int r;
 
-	CHECK_EQ(pthread_create(&thread, NULL, signal_process, NULL), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, signal_process, &waiting), 0);
 	r = cr_event_wait(event);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	return r;

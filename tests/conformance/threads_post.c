@@ -3,6 +3,7 @@
 /* Posts from other threads: they wake a sleeping loop, keep their order, and are refused when it
  * has ended. */
 
+#include "support/asleep.h"
 #include "support/core.h"
 
 #include <corail/debug.h>
@@ -10,10 +11,10 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <time.h>
 
 struct mailbox {
 	cr_loop loop;
+	pid_t thread;
 	cr_event done;
 	int next, wanted;
 	bool wrong_order;
@@ -59,13 +60,12 @@ TEST(a_thousand_posts_arrive_in_order)
 	return 0;
 }
 
-static void *post_late(void *arg)
+static void *post_to_sleeper(void *arg)
 {
 	struct mailbox *box = arg;
 	static struct letter letter;
-	struct timespec pause = {.tv_nsec = 30 * 1000 * 1000};
 
-	nanosleep(&pause, NULL);
+	until_asleep(box->thread);
 	letter = (struct letter){box, 0};
 	CHECK_EQ(cr_loop_post_threadsafe(box->loop, receive, &letter), 0);
 	return NULL;
@@ -74,10 +74,10 @@ static void *post_late(void *arg)
 /* No timer, nothing to do: asleep in the kernel, and yet it comes at once. */
 TEST(an_idle_loop_is_woken)
 {
-	struct mailbox box = {.loop = cr_loop_current(), .wanted = 1};
+	struct mailbox box = {.loop = cr_loop_current(), .thread = gettid(), .wanted = 1};
 	pthread_t thread;
 
-	CHECK_EQ(pthread_create(&thread, NULL, post_late, &box), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, post_to_sleeper, &box), 0);
 	CHECK_EQ(cr_event_wait(&box.done), 0);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Virtual time: it jumps, it is exact, and it does not pass by itself. */
 
+#include "support/asleep.h"
 #include "support/test.h"
 
 #include <corail/loop.h>
@@ -147,6 +148,7 @@ static void a_task_that_never_rests_does_not_stop_the_clock(void)
 struct handshake {
 	cr_loop loop;
 	cr_task task;
+	pid_t thread;
 };
 
 static void cancel_sleeper(void *arg)
@@ -156,24 +158,23 @@ static void cancel_sleeper(void *arg)
 	CHECK_EQ(cr_task_cancel(handshake->task), 0);
 }
 
-static void *post_later(void *arg)
+static void *post_to_sleeper(void *arg)
 {
 	struct handshake *handshake = arg;
-	struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
 
-	nanosleep(&pause, NULL);
+	until_asleep(handshake->thread);
 	CHECK_EQ(cr_loop_post_threadsafe(handshake->loop, cancel_sleeper, handshake), 0);
 	return NULL;
 }
 
 static int wait_for_thread(void *unused)
 {
-	struct handshake handshake = {cr_loop_current(), cr_task_self()};
+	struct handshake handshake = {cr_loop_current(), cr_task_self(), gettid()};
 	cr_nsec start = cr_now();
 	pthread_t thread;
 
 	(void)unused;
-	CHECK_EQ(pthread_create(&thread, NULL, post_later, &handshake), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, post_to_sleeper, &handshake), 0);
 	CHECK_EQ(cr_sleep(CORAIL_NEVER), -ECANCELED);
 	CHECK_EQ(cr_now(), start);
 	CHECK_EQ(pthread_join(thread, NULL), 0);

@@ -2,12 +2,12 @@
 /* Waiting, waking, and many operations at once, on every backend with real descriptors. */
 
 #include "backend_drive.h"
+#include "support/asleep.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 static void waits_are_never_short(void)
 {
@@ -48,11 +48,11 @@ static void waits_beside_operations(void)
 	close_fd(fds[1]);
 }
 
-static void *wake_later(void *arg)
-{
-	const struct timespec pause = {0, 2000000};
+static pid_t waiting_thread;
 
-	nanosleep(&pause, NULL);
+static void *wake_sleeper(void *arg)
+{
+	until_asleep(waiting_thread);
 	loop.backend->wake(arg);
 	return NULL;
 }
@@ -63,10 +63,11 @@ static void *wake_later(void *arg)
  */
 static void another_thread_wakes(void)
 {
+	waiting_thread = gettid();
 	for (int i = 0; i < 5; i++) {
 		pthread_t thread;
 
-		CHECK_EQ(pthread_create(&thread, NULL, wake_later, &loop), 0);
+		CHECK_EQ(pthread_create(&thread, NULL, wake_sleeper, &loop), 0);
 		CHECK_EQ(loop.backend->poll(&loop, CORAIL_NEVER), 0);
 		pthread_join(thread, NULL);
 		/* Whatever is left of it does not wake for ever. */
@@ -92,23 +93,22 @@ static void on_signal(int number)
 	loop.backend->wake(&loop);
 }
 
-static void *signal_later(void *arg)
+static void *signal_sleeper(void *arg)
 {
-	const struct timespec pause = {0, 2000000};
-
-	nanosleep(&pause, NULL);
+	until_asleep(waiting_thread);
 	pthread_kill(*(pthread_t *)arg, SIGUSR1);
 	return NULL;
 }
 
-/* Before, in or after the system call that waits: it is not lost. */
+/* In the system call that waits. */
 static void a_signal_handler_wakes(void)
 {
 	struct sigaction action = {.sa_handler = on_signal};
 	pthread_t self = pthread_self(), thread;
 
+	waiting_thread = gettid();
 	CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, signal_later, &self), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, signal_sleeper, &self), 0);
 	CHECK_EQ(loop.backend->poll(&loop, CORAIL_NEVER), 0);
 	pthread_join(thread, NULL);
 }
