@@ -2,6 +2,7 @@
 /* ctest: labels=noasan,notsan,noqemu */
 /* An idle program makes no system call for as long as nothing happens: strace(1) watches it. */
 
+#include "support/asleep.h"
 #include "support/core.h"
 
 #include <corail/io.h>
@@ -65,19 +66,39 @@ static pid_t start_idle(const char *self, int *ret_out)
 	return pid;
 }
 
-static pid_t start_strace(pid_t watched, const char *log_path)
+/* ret_words is its standard error. */
+static pid_t start_strace(pid_t watched, const char *log_path, FILE **ret_words)
 {
 	char number[16];
+	int fds[2];
 	pid_t pid;
 
 	snprintf(number, sizeof number, "%d", (int)watched);
+	CHECK_EQ(pipe(fds), 0);
 	pid = fork();
 	CHECK_GE(pid, 0);
 	if (pid == 0) {
-		execlp("strace", "strace", "-q", "-f", "-o", log_path, "-p", number, (char *)NULL);
+		dup2(fds[1], STDERR_FILENO);
+		close(fds[0]);
+		close(fds[1]);
+		execlp("strace", "strace", "-f", "-o", log_path, "-p", number, (char *)NULL);
 		_exit(127);
 	}
+	close(fds[1]);
+	*ret_words = fdopen(fds[0], "r");
+	CHECK(*ret_words != NULL);
 	return pid;
+}
+
+/* Whether strace says that it has attached, once it has; it gives up where it may not. */
+static bool attached(FILE *words)
+{
+	char line[256];
+
+	while (fgets(line, sizeof line, words))
+		if (strstr(line, " attached"))
+			return true;
+	return false;
 }
 
 /* How many of its lines are calls that began while it was watched. */
@@ -101,45 +122,29 @@ static int calls_in(const char *log_path, char *ret_first, size_t size)
 	return count;
 }
 
-static bool traced(pid_t pid)
-{
-	char path[64], line[256];
-	bool found = false;
-	FILE *status;
-
-	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-	status = fopen(path, "r");
-	CHECK(status != NULL);
-	while (fgets(line, sizeof line, status))
-		if (strncmp(line, "TracerPid:", 10) == 0)
-			found = strtol(line + 10, NULL, 10) != 0;
-	fclose(status);
-	return found;
-}
-
 static void watch_idle(const char *self)
 {
 	char log_path[] = "/tmp/corail-idle-XXXXXX", second[512];
 	int out, status, log_fd = mkstemp(log_path);
 	pid_t idle, strace;
-	bool attached = false;
+	FILE *words;
+	bool watched;
 
 	CHECK_GE(log_fd, 0);
 	close(log_fd);
 	idle = start_idle(self, &out);
-	strace = start_strace(idle, log_path);
-	for (int i = 0; i < 500 && !attached; i++) {
-		attached = traced(idle);
-		usleep(10000);
-	}
-	if (attached)
-		sleep(2);
+	until_asleep(idle);
+	strace = start_strace(idle, log_path, &words);
+	watched = attached(words);
+	if (watched)
+		sleep(2); /* in which nothing may happen */
 	kill(strace, SIGINT);
 	CHECK_EQ(waitpid(strace, &status, 0), strace);
+	fclose(words);
 	kill(idle, SIGKILL);
 	CHECK_EQ(waitpid(idle, &status, 0), idle);
 	close(out);
-	if (!attached) {
+	if (!watched) {
 		unlink(log_path);
 		SKIP("strace(1) cannot watch here");
 	}
