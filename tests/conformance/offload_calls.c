@@ -7,6 +7,7 @@
 #include "support/core.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 struct question {
@@ -205,7 +206,7 @@ static void *asks_a_loop_that_ends(void *arg)
 	cr_loop loop;
 
 	while (!late->loop_id)
-		usleep(100);
+		sched_yield();
 	loop.id = late->loop_id;
 	late->result = cr_call_threadsafe(loop, task_of_late, late);
 	/* By now, or soon, nobody is there. */
@@ -245,7 +246,7 @@ static void *asks_what_never_ends(void *arg)
 	struct late *late = arg;
 
 	while (!late->loop_id)
-		usleep(100);
+		sched_yield();
 	late->result = cr_call_threadsafe((cr_loop){late->loop_id}, never_ends, late);
 	return NULL;
 }

@@ -54,7 +54,7 @@ static int visit(struct visitor *v)
 
 	while (now > most && !atomic_compare_exchange_weak(&crowd->most, &most, now))
 		;
-	usleep(500);
+	usleep(500); /* so that there would be room for more of them at once */
 	crowd->now--;
 	return 0;
 }
@@ -207,7 +207,7 @@ struct slow {
 
 static int slow(struct slow *s)
 {
-	usleep(2000);
+	usleep(2000); /* more than a runner may take before it lets others in */
 	++*s->done;
 	return 0;
 }

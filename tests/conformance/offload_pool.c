@@ -8,6 +8,7 @@
 #include "support/core.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -25,7 +26,7 @@ static int enter(struct crowd *crowd)
 
 	while (now > most && !atomic_compare_exchange_weak(&crowd->most, &most, now))
 		;
-	usleep(1000);
+	usleep(1000); /* so that there would be room for more of them at once */
 	crowd->runs++;
 	crowd->now--;
 	return 0;
@@ -367,7 +368,7 @@ TEST(idle_threads_go)
 	for (int round = 0; round < 3; round++) {
 		CHECK_EQ(cr_offload_with(&with, look, &l), 0);
 		do {
-			usleep(100);
+			sched_yield();
 			cr_threads_stats_get(with.pool, &stats);
 		} while (stats.threads);
 	}

@@ -6,6 +6,7 @@
 
 #include "in_task.h"
 
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -107,7 +108,8 @@ static int large_arguments(int *unused)
 
 /* A job that says when it has begun, and waits for leave to end: in memory that all share. */
 struct gate {
-	_Atomic int begun, open;
+	_Atomic int begun;
+	sem_t open;
 };
 
 struct wait {
@@ -124,8 +126,10 @@ static int wait_for_gate(struct wait *w)
 		return -EIO;
 	gate = memory;
 	gate->begun++;
-	while (!gate->open)
-		usleep(100);
+	while (sem_wait(&gate->open) < 0)
+		if (errno != EINTR)
+			return -errno;
+	sem_post(&gate->open); /* open for all that come */
 	w->ran = 1;
 	return 0;
 }
@@ -143,13 +147,16 @@ static int call(struct call *c)
 	return c->result;
 }
 
-static struct gate *open_gate(cr_shared *ret_shared)
+static struct gate *new_gate(cr_shared *ret_shared)
 {
+	struct gate *gate;
 	void *memory;
 
 	CHECK_EQ(cr_shared_open(sizeof(struct gate), ret_shared), 0);
 	CHECK_EQ(cr_shared_map(*ret_shared, &memory, NULL), 0);
-	return memory;
+	gate = memory;
+	CHECK_EQ(sem_init(&gate->open, 1, 0), 0);
+	return gate;
 }
 
 static void until_begun(const struct gate *gate, int count)
@@ -162,7 +169,7 @@ static int cancelling_kills(int *unused)
 {
 	cr_processes *pool = open_pool(1);
 	cr_shared shared;
-	struct gate *gate = open_gate(&shared);
+	struct gate *gate = new_gate(&shared);
 	struct call c = {.pool = pool, .wait = {.shared = shared}};
 	cr_processes_stats stats;
 	struct add a = {1, 2, 0};
@@ -209,7 +216,7 @@ static int waiting_jobs_are_taken_back(int *unused)
 	enum { COUNT = 40 };
 	cr_processes *pool = open_pool(1);
 	cr_shared shared;
-	struct gate *gate = open_gate(&shared);
+	struct gate *gate = new_gate(&shared);
 	struct call calls[COUNT];
 	cr_processes_stats stats;
 
@@ -229,7 +236,7 @@ static int waiting_jobs_are_taken_back(int *unused)
 			CHECK_EQ(cr_task_cancel(tasks[i]), 0);
 		for (int i = 1; i < COUNT; i += 2)
 			CHECK_EQ(cr_await(tasks[i]), -ECANCELED);
-		gate->open = 1;
+		sem_post(&gate->open);
 		for (int i = 0; i < COUNT; i += 2)
 			CHECK_EQ(cr_await(tasks[i]), 0);
 		for (int i = 0; i < COUNT; i++)
@@ -271,7 +278,7 @@ static int full_queues_refuse(int *unused)
 	cr_processes_call_options refuse = {.refuse_when_full = 1};
 	cr_processes *pool;
 	cr_shared shared;
-	struct gate *gate = open_gate(&shared);
+	struct gate *gate = new_gate(&shared);
 	struct call calls[6], extra;
 	cr_processes_stats stats;
 
@@ -293,7 +300,7 @@ static int full_queues_refuse(int *unused)
 		CHECK_GE(stats.waiting, 1);
 		extra = (struct call){.pool = pool, .wait = {.shared = shared}, .options = &refuse};
 		CHECK_EQ(call(&extra), -EAGAIN);
-		gate->open = 1;
+		sem_post(&gate->open);
 		CHECK_EQ(cr_scope_wait(&scope), 0);
 		for (int i = 0; i < 6; i++)
 			CHECK_EQ(calls[i].wait.ran, 1);
@@ -309,11 +316,11 @@ static int nobody_waits_behind_a_long_job(int *unused)
 	enum { COUNT = 60 };
 	cr_processes *pool = open_pool(2);
 	cr_shared closed, opened;
-	struct gate *gate = open_gate(&closed);
+	struct gate *gate = new_gate(&closed);
 	struct call calls[COUNT];
 
 	(void)unused;
-	open_gate(&opened)->open = 1;
+	sem_post(&new_gate(&opened)->open);
 	if (!on_sim()) {
 		cr_task tasks[COUNT];
 		CORAIL_SCOPE(scope);
@@ -326,7 +333,7 @@ static int nobody_waits_behind_a_long_job(int *unused)
 		for (int i = 1; i < COUNT; i++)
 			CHECK_EQ(cr_await(tasks[i]), 0);
 		until_begun(gate, 1);
-		gate->open = 1;
+		sem_post(&gate->open);
 		CHECK_EQ(cr_await(tasks[0]), 0);
 	}
 	cr_shared_close(closed);
@@ -339,7 +346,7 @@ static int closing_ends_calls(int *unused)
 {
 	cr_processes *pool = open_pool(2);
 	cr_shared shared;
-	struct gate *gate = open_gate(&shared);
+	struct gate *gate = new_gate(&shared);
 	struct call calls[10];
 	pid_t pids[2];
 
@@ -441,7 +448,7 @@ static int maps_are_cancelled(int *unused)
 	static int statuses[100];
 	cr_processes *pool = open_pool(2);
 	cr_shared shared;
-	struct gate *gate = open_gate(&shared);
+	struct gate *gate = new_gate(&shared);
 	struct map_call m = {pool, items, statuses};
 	cr_processes_stats stats;
 
