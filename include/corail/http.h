@@ -199,7 +199,8 @@ CORAIL_API int64_t cr_http_response_length(const cr_http_response *response);
 /*
  * Reads up to `size` bytes of the body, decoded. The server is held back while nobody reads.
  * Returns how many (at least one), 0 at the end of the body, or the errors of a request: a body
- * that ends too early is -CORAIL_E_HTTP_TRUNCATED, never a 0. Once failed, it fails again. A
+ * that ends too early is -CORAIL_E_HTTP_TRUNCATED, never a 0 (only where the server announces no
+ * length and sends no chunks, nobody can tell). Once failed, it fails again. A
  * cancelled call took nothing: call again. -EBUSY when another task is reading. A size of zero
  * returns 0.
  */

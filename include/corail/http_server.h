@@ -145,8 +145,8 @@ CORAIL_API int64_t cr_http_exchange_length(const cr_http_exchange *exchange);
  * "100 Continue". What a handler leaves unread is skipped, or the connection is closed if it is
  * much.
  * Returns how many; 0 at the end; -CORAIL_E_HTTP_TRUNCATED when the client went away;
- * -CORAIL_E_HTTP_TOO_LARGE past body_size_max and -CORAIL_E_HTTP_PROTOCOL for bad chunks (return
- * either and the client gets 413 or 400); -ETIME when it stalls; -ECANCELED.
+ * -CORAIL_E_HTTP_TOO_LARGE past body_size_max; -CORAIL_E_HTTP_PROTOCOL for bad chunks; -ETIME when
+ * it stalls (return any of these, and the client gets 400, 413 or 408); -ECANCELED.
  */
 CORAIL_API CORAIL_SUSPENDS ssize_t cr_http_exchange_read(cr_http_exchange *exchange, void *data,
                                                          size_t size);

@@ -214,6 +214,13 @@ SERVER_TEST(clients_that_go_away)
 		CHECK_EQ(cr_sleep(cr_millis(1)), 0);
 	CHECK(much == -EPIPE || much == -ECONNRESET);
 	CHECK_EQ(body, -CORAIL_E_HTTP_TRUNCATED);
+	/* One that ends its side only hears what was wrong with it. */
+	conn = dial(other);
+	CHECK_EQ(say(conn, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345"), 0);
+	CHECK_EQ(cr_conn_shutdown_write(conn), 0);
+	CHECK_GT(cr_conn_read_line(conn, data, sizeof data), 0);
+	CHECK(!strncmp(data, "HTTP/1.1 400 ", 13));
+	cr_conn_close(conn);
 	return 0;
 }
 

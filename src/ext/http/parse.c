@@ -104,6 +104,16 @@ static int on_value_complete(llhttp_t *parser)
 	return end_text(link, &head->fields[head->field_count++].value);
 }
 
+/*
+ * Whether a Host is of the characters that "host:port" may have: RFC 3986, section 3.2.2. An empty
+ * one says that the target has no authority.
+ */
+static bool is_host(const char *value)
+{
+	return value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                           "0123456789-._~%!$&'()*+,;=:[]")] == 0;
+}
+
 /* What the headers say about the body and the connection, checked. Returns 0 or a status. */
 static int check_fields(struct head *head)
 {
@@ -116,7 +126,8 @@ static int check_fields(struct head *head)
 
 		if (!cr__http_is_token(name) || !cr__http_is_value(value))
 			return 400;
-		hosts += strcasecmp(name, "Host") == 0;
+		if (strcasecmp(name, "Host") == 0 && (++hosts > 1 || !is_host(value)))
+			return 400;
 		lengths += strcasecmp(name, "Content-Length") == 0;
 		if (strcasecmp(name, "Transfer-Encoding") == 0) {
 			codings++;
@@ -128,7 +139,7 @@ static int check_fields(struct head *head)
 			head->expects = head->minor >= 1;
 		}
 	}
-	if (hosts > 1 || (hosts == 0 && head->minor >= 1))
+	if (hosts == 0 && head->minor >= 1)
 		return 400;
 	if (lengths > 1 || codings > 1 || (lengths && codings) || (codings && head->minor == 0))
 		return 400;

@@ -236,7 +236,8 @@ static int status_for(const cr_http_exchange *exchange, int result)
 		return 413;
 	if (result == -ETIME)
 		return 408;
-	return result == -CORAIL_E_HTTP_PROTOCOL ? 400 : 500;
+	/* A client that ended its side in the middle may still listen. */
+	return result == -CORAIL_E_HTTP_PROTOCOL || result == -CORAIL_E_HTTP_TRUNCATED ? 400 : 500;
 }
 
 static void reply_without_handler(cr_http_exchange *exchange, int status)
