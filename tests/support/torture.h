@@ -68,9 +68,19 @@ struct torture {
 	cr_task spared;   /* the harness's own task */
 	int delivered;
 	int result; /* of the scenario */
+	uint64_t allocations; /* that it asked for, between its marks */
 };
 
 static struct torture *torture_here;
+
+/* Who lets allocations fail: the library's seam, or what the program puts in its place. */
+static struct torture_memory {
+	void (*fail_at)(uint64_t nth), (*fail_once)(uint64_t nth);
+	uint64_t (*count)(void);
+} torture_memory = {cr__alloc_fail_at, cr__alloc_fail_once, cr__alloc_count};
+
+static int torture_marked;          /* nothing is delivered before torture_begin() */
+static uint64_t torture_stride = 1; /* from one point to the next */
 
 /* For scenarios that check what is left after a cancellation: this scope is cancelled instead. */
 static inline void torture_victim(struct torture *t, cr_scope *scope)
@@ -91,7 +101,7 @@ static inline int torture_short_of_memory(const struct torture *t)
 static inline int torture_delivered(const struct torture *t)
 {
 	if (torture_short_of_memory(t))
-		return cr__alloc_count() >= t->point || cr_cancelled();
+		return t->delivered || torture_memory.count() >= t->point || cr_cancelled();
 	return t->delivered || (t->mode == TORTURE_RESET && cr_cancelled());
 }
 
@@ -165,12 +175,31 @@ static inline void torture_hook(struct cr__wait *wait)
 		torture_strike(t);
 }
 
+/* From here on. Scenarios of a program that sets torture_marked call this, the others need not. */
+static inline void torture_begin(struct torture *t)
+{
+	cr__park_hook = torture_hook;
+	if (t->mode == TORTURE_MEMORY)
+		torture_memory.fail_at(t->point);
+	else if (t->mode == TORTURE_ONCE)
+		torture_memory.fail_once(t->point);
+}
+
+/* From here on nothing more is delivered: the scenario looks at what is left. */
+static inline void torture_end(struct torture *t)
+{
+	cr__park_hook = NULL;
+	if (!torture_short_of_memory(t))
+		return;
+	t->allocations = torture_memory.count();
+	t->delivered |= t->allocations >= t->point;
+	torture_memory.fail_at(0);
+}
+
 static inline int torture_child(struct torture *t)
 {
-	if (t->mode == TORTURE_MEMORY)
-		cr__alloc_fail_at(t->point);
-	else if (t->mode == TORTURE_ONCE)
-		cr__alloc_fail_once(t->point);
+	if (!torture_marked)
+		torture_begin(t);
 	return t->scenario(t);
 }
 
@@ -193,13 +222,12 @@ static inline int torture_main(struct torture *t)
 		/* Whoever waits for somebody who has failed may wait for ever, and rightly so. */
 		if (t->mode == TORTURE_RESET || torture_short_of_memory(t))
 			cr_scope_timeout_set(&scope, cr_millis(TORTURE_PATIENCE_MS));
-		cr__park_hook = torture_hook;
 		task = cr_spawn(&scope, torture_child, t);
 		cr_scope_wait(&scope);
 		cr__park_hook = NULL;
 		t->victim = NULL;
 		t->delivered = torture_delivered(t);
-		cr__alloc_fail_at(0);
+		torture_memory.fail_at(0);
 		TORTURE_CHECK(t, cr_task_result(task, &t->result), 0);
 	}
 	TORTURE_CHECK(t, s->alive, alive);
@@ -235,7 +263,7 @@ static inline void torture_mode(struct torture *t, enum torture_mode mode)
 	t->mode = mode;
 	t->point = only ? strtoull(only, NULL, 0) : 1;
 	while (torture_once(t) && !only && t->point < TORTURE_POINTS_MAX) {
-		t->point++;
+		t->point += torture_stride;
 		runs++;
 	}
 	if (!only && t->seed == 1)
