@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The limit: plain calls of SQLite, on the thread that wants the rows inserted.
  *
- *   sqlite alone|together NAME COUNT
+ *   sqlite alone|together|many NAME COUNT
  *
- * alone: each insert is a transaction; together: a thousand are one. The file is in a folder that
- * is removed again, with a write-ahead log and synchronous = normal.
+ * alone: each insert is a transaction; together, many: a thousand are one. The file is in a folder
+ * that is removed again, with a write-ahead log and synchronous = normal.
  */
 #include "bench.h"
 #include "sqlite_folder.h"
@@ -22,7 +22,7 @@ static void check(sqlite3 *db, int code, int expected)
 int main(int argc, char **argv)
 {
 	long count = bench_argument(argc, argv, 3);
-	long each = strcmp(argv[1], "together") == 0 ? 1000 : 1;
+	long each = strcmp(argv[1], "alone") == 0 ? 1 : 1000;
 	char folder[64], path[96];
 	sqlite3_stmt *insert;
 	int64_t before;

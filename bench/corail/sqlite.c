@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Inserts rows into SQLite.
  *
- *   sqlite alone|together NAME COUNT
+ *   sqlite alone|together|many NAME COUNT
  *
- * alone: one query each, each a transaction; together: a thousand in one pipeline, a transaction.
+ * alone: one query each, each a transaction; together: a thousand in one pipeline, a transaction;
+ * many: the same as a thousand sets of parameters to one statement.
  */
 #include "../c/bench.h"
 #include "../c/sqlite_folder.h"
@@ -58,6 +59,37 @@ static int together(cr_sqlite *db, long count)
 	return r;
 }
 
+static int many(cr_sqlite *db, long count)
+{
+	static cr_sql_value values[TOGETHER][2];
+	static char urls[TOGETHER][64];
+	int r = 0;
+
+	for (long i = 0; r == 0 && i < count; i += TOGETHER) {
+		long size = count - i < TOGETHER ? count - i : TOGETHER;
+
+		for (long k = 0; k < size; k++) {
+			snprintf(urls[k], sizeof urls[k], "https://example.org/page/%ld", i + k);
+			values[k][0] = cr_sql_text(urls[k]);
+			values[k][1] = cr_sql_int(i + k);
+		}
+		r = cr_sqlite_query_many(db, insert, values[0], 2, (size_t)size, NULL);
+	}
+	return r;
+}
+
+static int insert_all(cr_sqlite *db, const struct bench *bench)
+{
+	switch (*bench->what) {
+	case 'a':
+		return alone(db, bench->count);
+	case 't':
+		return together(db, bench->count);
+	default:
+		return many(db, bench->count);
+	}
+}
+
 static int run(struct bench *bench)
 {
 	char folder[64], path[96];
@@ -74,8 +106,7 @@ static int run(struct bench *bench)
 	                    NULL, 0, NULL);
 	before = bench_now();
 	if (r == 0)
-		r = strcmp(bench->what, "together") == 0 ? together(db, bench->count)
-		                                         : alone(db, bench->count);
+		r = insert_all(db, bench);
 	if (r == 0)
 		bench_print(bench->name,
 		            (double)bench->count * 1e9 / (double)(bench_now() - before));

@@ -436,7 +436,7 @@ def tls_work():
 
 
 def sqlite_works():
-    """Rows into a table: each a transaction of its own, and a thousand in each."""
+    """Rows into a table: each a transaction of its own, and a thousand in each, in two ways."""
     programs = {"corail": (["corail-sqlite"], "corail-sqlite"),
                 "limit": (["sqlite-blocking"], "sqlite-blocking")}
 
@@ -449,6 +449,7 @@ def sqlite_works():
                  [entrant(peer, what, name, rows) for peer in programs])
             for name, what, rows, text, factor in (
                 ("sqlite-insert", "together", MILLION, "0.7 x limit", 0.7),
+                ("sqlite-insert-many", "many", MILLION, "0.7 x limit", 0.7),
                 ("sqlite-insert-alone", "alone", 50000, "0.3 x limit", 0.3))]
 
 

@@ -152,8 +152,10 @@ CORAIL_API CORAIL_SUSPENDS int cr_pg_conn_query(cr_pg_conn *conn, const char *sq
                                                 cr_pg_rows **ret_rows);
 
 /*
- * Runs a script: several statements without parameters, separated by semicolons, as one transaction
- * unless it says otherwise. Rows are dropped. Returns 0, or the errors of a statement.
+ * Runs a script: several statements without parameters, separated by semicolons, until one fails.
+ * The server makes one transaction of it: when one fails, none has taken effect, except for what a
+ * "commit" of the script's own ends (PostgreSQL manual, 55.2.2.1). (In SQLite each statement of a
+ * script is a transaction of its own.) Rows are dropped. Returns 0, or the errors of a statement.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_pg_conn_script(cr_pg_conn *conn, const char *sql);
 

@@ -30,7 +30,8 @@
  * out: do not wait for anything else meanwhile.
  *
  * Each call crosses to the connection's thread and back once, however many rows it gives. Many
- * small statements cost least in one cr_sqlite_conn_pipeline(). Rows of a stream cross in batches.
+ * small statements cost least in one cr_sqlite_conn_pipeline(), one statement for many rows in one
+ * cr_sqlite_query_many(). Rows of a stream cross in batches.
  *
  * How a file is opened: write-ahead log (journal_mode = wal), synchronous = normal, foreign keys
  * enforced. With these a commit is atomic and survives a crash of the program; a power failure may
@@ -167,8 +168,28 @@ CORAIL_API CORAIL_SUSPENDS int cr_sqlite_conn_query(cr_sqlite_conn *conn, const 
                                                     cr_sqlite_rows **ret_rows);
 
 /*
+ * Runs one statement that writes once for each of `count` sets of parameters, in one crossing to
+ * the thread, as one transaction (inside another one: as a savepoint): what executemany() is in
+ * Python. `params` are `count` times `param_count` values, one set after the other. Rows are
+ * dropped. Writes how many rows were inserted, updated and deleted in all, if ret_affected is not
+ * NULL. Returns 0, or the errors of cr_sqlite_acquire() and of a statement: then none of the sets
+ * has taken effect.
+ */
+CORAIL_API CORAIL_SUSPENDS int cr_sqlite_query_many(cr_sqlite *db, const char *sql,
+                                                    const cr_sql_value *params, size_t param_count,
+                                                    size_t count, uint64_t *ret_affected);
+
+/* The same on a borrowed connection. */
+CORAIL_API CORAIL_SUSPENDS int cr_sqlite_conn_query_many(cr_sqlite_conn *conn, const char *sql,
+                                                         const cr_sql_value *params,
+                                                         size_t param_count, size_t count,
+                                                         uint64_t *ret_affected);
+
+/*
  * Runs a script: several statements without parameters, separated by semicolons, until one fails.
- * Each is a transaction of its own, except between a "begin" and a "commit" of the script's. Rows
+ * As sqlite3_exec(), it is no transaction: what came before the one that failed stays done, because
+ * each is a transaction of its own, except between a "begin" and a "commit" of the script's. (In
+ * PostgreSQL a script is one transaction; some pragmas, and "vacuum", cannot be in one here.) Rows
  * are dropped. Returns 0, or the errors of a statement.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_sqlite_conn_script(cr_sqlite_conn *conn, const char *sql);
