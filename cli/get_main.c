@@ -32,9 +32,10 @@ static int fail_usage(const char *what, int error)
 }
 
 /* Each page in flight takes a connection and a file, and a kept connection may wait beside them. */
-static void make_room(struct get_options *options)
+static void make_room(struct get_options *options, size_t page_count)
 {
-	rlim_t wanted = 3 * (rlim_t)options->concurrent + DESCRIPTORS_SPARE;
+	size_t most = options->concurrent < page_count ? options->concurrent : page_count;
+	rlim_t wanted = 3 * (rlim_t)most + DESCRIPTORS_SPARE;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
@@ -160,6 +161,32 @@ static bool can_store(const struct get_options *options)
 	return r == 0 && !options->folder;
 }
 
+/* A task that asks whether there can be any. */
+static int try_engine(const int *unused)
+{
+	(void)unused;
+	return 0;
+}
+
+/* Whether the engine that CORAIL_BACKEND asks for exists here and has a network. */
+static int check_engine(void)
+{
+	const char *wanted = getenv("CORAIL_BACKEND");
+	static const int unused;
+	int r;
+
+	if (!wanted || !*wanted)
+		return EXIT_GOOD;
+	r = strcmp(wanted, "sim") == 0 ? -EOPNOTSUPP : cr_run(try_engine, &unused);
+	if (r == 0)
+		return EXIT_GOOD;
+	fputs("corail: CORAIL_BACKEND=", stderr);
+	text_print(stderr, wanted);
+	fprintf(stderr, ": %s\n", text_error(r));
+	fputs(tr("Try: corail doctor\n", "Essayez : corail doctor\n"), stderr);
+	return EXIT_USAGE;
+}
+
 /* Whether this command can do that. Returns 0, or an exit status after a complaint. */
 static int check_options(const struct get_options *options)
 {
@@ -170,7 +197,7 @@ static int check_options(const struct get_options *options)
 	if (options->table && !can_store(options))
 		return EXIT_USAGE;
 	if (!options->digest || digest_is_known(options->digest))
-		return 0;
+		return check_engine();
 	if (*names)
 		complain(tr("--digest: must be one of: %s", "--digest : doit être parmi : %s"),
 		         names);
@@ -195,7 +222,7 @@ int get_main(int argc, char **argv)
 			 * A reader that goes away is an error to report, not a reason to be killed.
 			 */
 			signal(SIGPIPE, SIG_IGN);
-			make_room(&options);
+			make_room(&options, list.count);
 			status = run_list(&options, &list);
 		}
 	}

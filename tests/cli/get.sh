@@ -241,6 +241,22 @@ has_no err "attempts"
 has err "headers/1/1000000: larger than the limit that was set"
 has out "headers/10/1000: 2 bytes"
 
+# An engine that cannot be.
+for engine in bogus sim; do
+	CORAIL_BACKEND=$engine run 2 "$corail" get "$url/ok/1"
+	has err "corail: CORAIL_BACKEND=$engine: "
+done
+
+# Few descriptors are worth a word only where there are many pages.
+(
+	ulimit -n 100 || exit 0
+	run 0 "$corail" get -c 50 "$url/ok/1"
+	same "lines on stderr" "$(lines err)" 1
+	# shellcheck disable=SC2046 # one word for each page
+	run 0 "$corail" get -c 50 $(seq -f "$url/ok/%g" 50)
+	has err "corail: only 12 at a time"
+) || exit 1
+
 # A proxy of the environment is used, and no_proxy is obeyed; its failures are told from the host's.
 http_proxy=http://me:secret@127.0.0.1:$closed_port run 1 "$corail" get "$url/ok/1"
 has err "Connection refused (proxy 127.0.0.1:$closed_port)"
