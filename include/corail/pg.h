@@ -44,6 +44,7 @@
  *	-CORAIL_E_SQL_LOGIN       the server refused the login (class 28)
  *	-CORAIL_E_SQL_STATEMENT   any other refusal: see the error's sqlstate
  *	-CORAIL_E_SQL_CONNECTION  the connection was lost, or the server closes it
+ *	-EINVAL                   not as many parameters as the statement has
  *	-EBUSY, -ENOMEM, -ECANCELED, and -EMSGSIZE for an answer larger than result_size_max
  * "the errors of a statement", below, are these. cr_pg_conn_error() has the sentence, the SQLSTATE,
  * the detail and the position that go with one.
@@ -150,6 +151,22 @@ CORAIL_API CORAIL_SUSPENDS int cr_pg_query(cr_pg *pg, const char *sql, const cr_
 CORAIL_API CORAIL_SUSPENDS int cr_pg_conn_query(cr_pg_conn *conn, const char *sql,
                                                 const cr_sql_value *params, size_t param_count,
                                                 cr_pg_rows **ret_rows);
+
+/*
+ * Runs one statement that writes once for each of `count` sets of parameters, in one round trip, as
+ * one transaction (unless one is under way): what executemany() is in Python. `params` are `count`
+ * times `param_count` values, one set after the other. Rows are dropped. Writes how many rows were
+ * inserted, updated and deleted in all, if ret_affected is not NULL. Returns 0, or the errors of
+ * cr_pg_acquire() and of a statement: then none of the sets has taken effect.
+ */
+CORAIL_API CORAIL_SUSPENDS int cr_pg_query_many(cr_pg *pg, const char *sql,
+                                                const cr_sql_value *params, size_t param_count,
+                                                size_t count, uint64_t *ret_affected);
+
+/* The same on a borrowed connection. */
+CORAIL_API CORAIL_SUSPENDS int cr_pg_conn_query_many(cr_pg_conn *conn, const char *sql,
+                                                     const cr_sql_value *params, size_t param_count,
+                                                     size_t count, uint64_t *ret_affected);
 
 /*
  * Runs a script: several statements without parameters, separated by semicolons, until one fails.

@@ -204,6 +204,23 @@ static int pipelines(struct torture *t)
 	return on_db(t, send_together, 1);
 }
 
+static int insert_many(cr_pg *db)
+{
+	const cr_sql_value values[] = {cr_sql_int(1), cr_sql_null(), cr_sql_text_n("33", 1)};
+	uint64_t affected;
+	int r = cr_pg_query_many(db, "delete from pg_class where oid = 0 and oid = $1::oid", values,
+	                         1, 3, &affected);
+
+	if (r == 0)
+		CHECK_EQ(affected, 0);
+	return r;
+}
+
+static int many_sets(struct torture *t)
+{
+	return on_db(t, insert_many, 1);
+}
+
 static int copy_on(cr_pg_conn *conn)
 {
 	enum { LINE = 2000, COUNT = 200 };
@@ -320,6 +337,7 @@ int main(void)
 	BOTH(transactions);
 	BOTH(streams);
 	BOTH(pipelines);
+	BOTH(many_sets);
 	BOTH(copies);
 	BOTH(listens);
 	BOTH(waits_for_a_connection);

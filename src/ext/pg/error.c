@@ -7,19 +7,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* SQLSTATEs, or their classes (two characters), first match. PostgreSQL manual, appendix A. */
+/*
+ * SQLSTATEs, or their classes (two characters), first match. PostgreSQL manual, appendix A. A
+ * "protocol violation" is what the server calls too many or too few parameters.
+ */
 static const struct mapping {
 	const char *sqlstate;
 	int error;
 } mappings[] = {
-	{"42501", CORAIL_E_SQL_PERMISSION}, {"42", CORAIL_E_SQL_SYNTAX},
-	{"3D", CORAIL_E_SQL_SYNTAX},        {"3F", CORAIL_E_SQL_SYNTAX},
-	{"23", CORAIL_E_SQL_CONSTRAINT},    {"22", CORAIL_E_SQL_DATA},
-	{"40", CORAIL_E_SQL_CONFLICT},      {"25P02", CORAIL_E_SQL_ABORTED},
-	{"53", CORAIL_E_SQL_LIMIT},         {"54", CORAIL_E_SQL_LIMIT},
-	{"55P03", CORAIL_E_SQL_LOCKED},     {"28", CORAIL_E_SQL_LOGIN},
-	{"08", CORAIL_E_SQL_CONNECTION},    {"57P0", CORAIL_E_SQL_CONNECTION},
-	{"XX001", CORAIL_E_SQL_CORRUPT},    {"XX002", CORAIL_E_SQL_CORRUPT},
+	{"42501", CORAIL_E_SQL_PERMISSION},
+	{"42", CORAIL_E_SQL_SYNTAX},
+	{"3D", CORAIL_E_SQL_SYNTAX},
+	{"3F", CORAIL_E_SQL_SYNTAX},
+	{"23", CORAIL_E_SQL_CONSTRAINT},
+	{"22", CORAIL_E_SQL_DATA},
+	{"40", CORAIL_E_SQL_CONFLICT},
+	{"25P02", CORAIL_E_SQL_ABORTED},
+	{"53", CORAIL_E_SQL_LIMIT},
+	{"54", CORAIL_E_SQL_LIMIT},
+	{"55P03", CORAIL_E_SQL_LOCKED},
+	{"28", CORAIL_E_SQL_LOGIN},
+	{"08P01", EINVAL},
+	{"08", CORAIL_E_SQL_CONNECTION},
+	{"57P0", CORAIL_E_SQL_CONNECTION},
+	{"XX001", CORAIL_E_SQL_CORRUPT},
+	{"XX002", CORAIL_E_SQL_CORRUPT},
 };
 
 static int error_of(const char *sqlstate)

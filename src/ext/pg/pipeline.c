@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pipelines: statements go out without waiting for answers, in libpq's pipeline mode. While the
- * socket takes no more, answers are read: else both sides could wait for the other to read
- * (PostgreSQL manual, section 34.5).
+ * Pipelines: statements, or one with many sets of parameters, go out without waiting for answers,
+ * in libpq's pipeline mode. While the socket takes no more, answers are read: else both sides could
+ * wait for the other to read (PostgreSQL manual, section 34.5).
  */
 
 #include "client.h"
@@ -14,30 +14,53 @@ enum { FLUSH_EVERY = 64 };
 
 struct pipeline {
 	cr_pg_conn *conn;
-	cr_pg_call *calls;
+	int (*send)(struct pipeline *p);                     /* the next one */
+	int (*answer)(struct pipeline *p, PGresult *result); /* to the next one; owns the result */
 	size_t count, sent, answered;
 	bool between; /* the answer at hand is read; its end is not */
 	bool opened;  /* the answer to the first synchronization has come */
 	bool synced;  /* the server is through with all of it */
 	int error;    /* the first statement's that failed */
+
+	cr_pg_call *calls;
+
+	const char *sql, *name;     /* name: as it is prepared; "" if it is not */
+	const cr_sql_value *values; /* sets of value_count */
+	size_t value_count;
+	uint64_t affected;
 };
 
-static int send_one(struct pipeline *p)
+static int send_statement(struct pipeline *p, const char *sql, const char *name,
+                          const cr_sql_value *values, size_t count)
 {
-	const cr_pg_call *call = &p->calls[p->sent];
+	PGconn *link = p->conn->link;
 	struct params_room room;
 	struct params params;
-	int sent, r = cr__pg_params(call->params, call->param_count, &room, &params);
+	int sent, r = cr__pg_params(values, count, &room, &params);
 
 	if (r < 0)
 		return cr__pg_fail_with(p->conn, r, NULL);
-	sent = PQsendQueryParams(p->conn->link, call->sql, params.count, NULL, params.values,
-	                         params.lengths, params.formats, 0);
+	if (*name)
+		sent = PQsendQueryPrepared(link, name, params.count, params.values, params.lengths,
+		                           params.formats, 0);
+	else
+		sent = PQsendQueryParams(link, sql, params.count, NULL, params.values,
+		                         params.lengths, params.formats, 0);
 	free(params.memory);
-	if (!sent)
-		return cr__pg_fail(p->conn, NULL);
-	p->sent++;
-	return 0;
+	return sent ? 0 : cr__pg_fail(p->conn, NULL);
+}
+
+static int send_call(struct pipeline *p)
+{
+	const cr_pg_call *call = &p->calls[p->sent];
+
+	return send_statement(p, call->sql, "", call->params, call->param_count);
+}
+
+static int send_set(struct pipeline *p)
+{
+	return send_statement(p, p->sql, p->name, p->values + p->sent * p->value_count,
+	                      p->value_count);
 }
 
 static int keep_rows(struct pipeline *p, cr_pg_call *call, PGresult *result)
@@ -58,10 +81,48 @@ static int keep_rows(struct pipeline *p, cr_pg_call *call, PGresult *result)
 	return 0;
 }
 
+static bool succeeded(ExecStatusType status)
+{
+	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ||
+	       status == PGRES_EMPTY_QUERY;
+}
+
+/* The error of an answer, which is then gone. */
+static int failure(struct pipeline *p, PGresult *result)
+{
+	int r = PQresultStatus(result) == PGRES_PIPELINE_ABORTED ? -CORAIL_E_SQL_ABORTED
+	                                                         : cr__pg_fail(p->conn, result);
+
+	PQclear(result);
+	return r;
+}
+
+static int answer_call(struct pipeline *p, PGresult *result)
+{
+	cr_pg_call *call = &p->calls[p->answered];
+
+	call->status = succeeded(PQresultStatus(result)) ? keep_rows(p, call, result)
+	                                                 : failure(p, result);
+	return call->status;
+}
+
+static int answer_set(struct pipeline *p, PGresult *result)
+{
+	/* Also when it gave rows: "returning", or a select, which changes none. */
+	const char *tag = PQcmdStatus(result);
+
+	if (!succeeded(PQresultStatus(result)))
+		return failure(p, result);
+	if (strncmp(tag, "SELECT", 6) != 0)
+		p->affected += strtoull(PQcmdTuples(result), NULL, 10);
+	PQclear(result);
+	return 0;
+}
+
 static void take(struct pipeline *p, PGresult *result)
 {
 	ExecStatusType status = PQresultStatus(result);
-	cr_pg_call *call;
+	int r;
 
 	if (status == PGRES_PIPELINE_SYNC) {
 		p->synced = p->opened;
@@ -74,18 +135,11 @@ static void take(struct pipeline *p, PGresult *result)
 		PQclear(result);
 		return;
 	}
-	call = &p->calls[p->answered++];
+	r = p->answer(p, result);
+	p->answered++;
 	p->between = true;
-	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ||
-	    status == PGRES_EMPTY_QUERY) {
-		call->status = keep_rows(p, call, result);
-	} else {
-		call->status = status == PGRES_PIPELINE_ABORTED ? -CORAIL_E_SQL_ABORTED
-		                                                : cr__pg_fail(p->conn, result);
-		PQclear(result);
-	}
-	if (call->status < 0 && !p->error)
-		p->error = call->status;
+	if (r < 0 && !p->error)
+		p->error = r;
 }
 
 /* Takes the answers that have come. */
@@ -130,7 +184,8 @@ static int run(struct pipeline *p)
 	if (!PQpipelineSync(p->conn->link))
 		r = cr__pg_fail(p->conn, NULL);
 	while (r == 0 && p->sent < p->count) {
-		r = send_one(p);
+		r = p->send(p);
+		p->sent += r == 0;
 		if (r == 0 && p->sent % FLUSH_EVERY == 0)
 			r = flush(p);
 	}
@@ -151,7 +206,11 @@ static int run(struct pipeline *p)
 
 int cr_pg_conn_pipeline(cr_pg_conn *conn, cr_pg_call *calls, size_t count)
 {
-	struct pipeline p = {.conn = conn, .calls = calls, .count = count};
+	struct pipeline p = {.conn = conn,
+	                     .send = send_call,
+	                     .answer = answer_call,
+	                     .calls = calls,
+	                     .count = count};
 	int r = cr__pg_enter(conn, CALM);
 
 	if (r < 0)
@@ -166,4 +225,62 @@ int cr_pg_conn_pipeline(cr_pg_conn *conn, cr_pg_call *calls, size_t count)
 		calls[i].status = r;
 	r = cr__pg_leave(conn, r);
 	return r < 0 ? r : p.error;
+}
+
+/* All sets of parameters, by a prepared statement if one can be made. */
+static int run_many(struct pipeline *p)
+{
+	cr_pg_conn *conn = p->conn;
+	struct statement *statement = cr__pg_statement(conn, p->sql);
+	int r = 0;
+
+	/* The first time it is only remembered. */
+	if (!statement && p->count > 1)
+		statement = cr__pg_statement(conn, p->sql);
+	if (statement)
+		r = cr__pg_statement_prepare(conn, statement);
+	if (r < 0)
+		return r;
+	p->name = statement ? cr__pg_statement_name(statement) : "";
+	r = PQenterPipelineMode(conn->link) ? run(p) : cr__pg_fail(conn, NULL);
+	/* The server has forgotten it ("deallocate all"): so will we, for the next time. */
+	if (r == 0 && p->error < 0 && *p->name && strcmp(conn->error.sqlstate, "26000") == 0)
+		cr__pg_statement_drop(conn, statement);
+	return r;
+}
+
+int cr_pg_conn_query_many(cr_pg_conn *conn, const char *sql, const cr_sql_value *params,
+                          size_t param_count, size_t count, uint64_t *ret_affected)
+{
+	struct pipeline p = {.conn = conn,
+	                     .send = send_set,
+	                     .answer = answer_set,
+	                     .count = count,
+	                     .sql = sql,
+	                     .values = params,
+	                     .value_count = param_count};
+	int r = cr__pg_enter(conn, CALM);
+
+	if (r < 0)
+		return r;
+	if (count > 0)
+		r = run_many(&p);
+	r = cr__pg_leave(conn, r);
+	r = r < 0 ? r : p.error;
+	if (r == 0 && ret_affected)
+		*ret_affected = p.affected;
+	return r;
+}
+
+int cr_pg_query_many(cr_pg *pg, const char *sql, const cr_sql_value *params, size_t param_count,
+                     size_t count, uint64_t *ret_affected)
+{
+	cr_pg_conn *conn;
+	int r = cr_pg_acquire(pg, &conn, NULL);
+
+	if (r < 0)
+		return r;
+	r = cr_pg_conn_query_many(conn, sql, params, param_count, count, ret_affected);
+	cr_pg_release(conn);
+	return r;
 }
