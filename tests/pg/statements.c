@@ -207,6 +207,43 @@ static int errors(cr_pg *db)
 	return 0;
 }
 
+/* A copy where a query was wanted, again and again: each result stays that of its own statement. */
+static int copies_refused(cr_pg *db)
+{
+	const cr_pg_rows *row;
+	cr_pg_conn *conn;
+	cr_pg_rows *rows;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_EQ(cr_pg_conn_script(conn, "create temp table e(a int)"), 0);
+	for (int i = 0; i < 50; i++) {
+		CHECK_EQ(cr_pg_conn_query(conn, "copy e from stdin", NULL, 0, NULL), -EINVAL);
+		CHECK_EQ(cr_pg_conn_stream(conn, "copy e from stdin", NULL, 0), 0);
+		CHECK_EQ(cr_pg_conn_next(conn, &row), -EINVAL);
+		CHECK_EQ(cr_pg_conn_query(conn, "select 42", NULL, 0, &rows), 0);
+		CHECK_EQ(cr_pg_rows_int(rows, 0, 0), 42);
+		cr_pg_rows_free(rows);
+	}
+	/* One that has failed before it was read: the connection is whole, or it is broken. */
+	CHECK_EQ(cr_pg_conn_script(conn,
+	                           "create function pg_temp.no() returns trigger language plpgsql "
+	                           "as $$ begin raise exception 'no'; end $$; create trigger t "
+	                           "before insert on e execute function pg_temp.no()"),
+	         0);
+	for (int i = 0, r = 0; i < 10 && r == 0; i++) {
+		CHECK_EQ(cr_pg_conn_query(conn, "copy e from stdin", NULL, 0, NULL), -EINVAL);
+		r = cr_pg_conn_query(conn, "select 42", NULL, 0, &rows);
+		if (r < 0) {
+			CHECK_EQ(r, -CORAIL_E_SQL_CONNECTION);
+			continue;
+		}
+		CHECK_EQ(cr_pg_rows_int(rows, 0, 0), 42);
+		cr_pg_rows_free(rows);
+	}
+	cr_pg_release(conn);
+	return 0;
+}
+
 static int too_large(cr_pg *db)
 {
 	CHECK_EQ(cr_pg_query(db, "select repeat('x', 1000) from generate_series(1, 100000)", NULL,
@@ -467,6 +504,7 @@ int main(void)
 	RUN_PG_WITH(prepared, &few);
 	RUN_PG(outdated);
 	RUN_PG(errors);
+	RUN_PG(copies_refused);
 	RUN_PG_WITH(too_large, &small);
 	RUN_PG(streamed);
 	RUN_PG(pipelined);

@@ -87,8 +87,16 @@ static bool obeyed(const PGresult *result)
 	return sqlstate && strcmp(sqlstate, "57014") == 0;
 }
 
+/* What was found in what was left of an answer. */
+struct rest {
+	bool obeyed; /* a cancel request ended the statement */
+	bool late;   /* one may still be on its way */
+	bool copied; /* a copy into the server was given up */
+	bool empty;  /* the answer to an empty statement */
+};
+
 /* Reads and drops what is left of the answer. */
-static int drain(cr_pg_conn *conn, bool *ret_obeyed)
+static int drain(cr_pg_conn *conn, struct rest *rest)
 {
 	bool pipelined = PQpipelineStatus(conn->link) != PQ_PIPELINE_OFF;
 	PGresult *result;
@@ -101,7 +109,9 @@ static int drain(cr_pg_conn *conn, bool *ret_obeyed)
 		if (r < 0)
 			return r;
 		status = PQresultStatus(result);
-		*ret_obeyed |= obeyed(result);
+		rest->obeyed |= obeyed(result);
+		rest->copied |= status == PGRES_COPY_IN;
+		rest->empty |= status == PGRES_EMPTY_QUERY;
 		PQclear(result);
 		if (!result && !pipelined)
 			return 0;
@@ -129,51 +139,61 @@ static int drain(cr_pg_conn *conn, bool *ret_obeyed)
  * next one: the server has sent itself a signal when the request returns, but not yet looked at it.
  * It looks before it reads the command after this empty one (PostgreSQL, tcop/postgres.c), and
  * forgets a request that finds it idle.
+ *
+ * And a copy that fails before the server has read from it, by a trigger or a cancel request, may
+ * leave one "ready for query" too many. In the extended protocol libpq sends a Sync with a statement
+ * and one with the end of its copy, and the server ignores the first only while it reads the copy
+ * (PostgreSQL manual, COPY Operations). The second answer would then pass for the end of the next
+ * statement, and each result for that of the one after it: so this connection is given up.
  */
 static int absorb(cr_pg_conn *conn)
 {
-	bool unused = false;
+	struct rest rest = {0};
 	int r = PQsendQuery(conn->link, "") ? cr__pg_flush(conn) : -CORAIL_E_SQL_CONNECTION;
 
-	return r < 0 ? r : drain(conn, &unused);
+	if (r == 0)
+		r = drain(conn, &rest);
+	return r == 0 && !rest.empty ? -CORAIL_E_SQL_CONNECTION : r;
 }
 
 /*
  * A request that overtakes its statement finds the server idle, and is forgotten: so it is sent
  * again until the statement has ended.
  */
-static int stop(cr_pg_conn *conn)
+static int stop(cr_pg_conn *conn, struct rest *rest)
 {
-	bool stopped = false;
 	int sent = 0, r;
 
 	do {
 		r = request_cancel(conn);
 		sent++;
 		if (r == 0)
-			r = cr_timeout(AGAIN, drain(conn, &stopped));
+			r = cr_timeout(AGAIN, drain(conn, rest));
 	} while (r == -ETIMEDOUT);
-	return r == 0 && (!stopped || sent > 1) ? absorb(conn) : r;
+	rest->late = !rest->obeyed || sent > 1;
+	return r;
 }
 
 static int calm(cr_pg_conn *conn)
 {
 	bool working = PQtransactionStatus(conn->link) == PQTRANS_ACTIVE;
-	bool unused = false;
+	struct rest rest = {.copied = conn->mode == COPY_IN};
 	int r;
 
 	if (PQpipelineStatus(conn->link) != PQ_PIPELINE_OFF && !PQpipelineSync(conn->link))
 		return -CORAIL_E_SQL_CONNECTION;
 	/* A copy into the server is given up by saying so; it was ended already if this fails. */
-	if (conn->mode == COPY_IN)
+	if (rest.copied)
 		PQputCopyEnd(conn->link, "given up");
 	r = cr__pg_flush(conn);
 	if (r < 0)
 		return r;
 	if (!working)
-		return drain(conn, &unused);
-	r = conn->mode == COPY_IN ? cr_timeout(AGAIN, drain(conn, &unused)) : -ETIMEDOUT;
-	return r == -ETIMEDOUT ? stop(conn) : r;
+		return drain(conn, &rest);
+	r = rest.copied ? cr_timeout(AGAIN, drain(conn, &rest)) : -ETIMEDOUT;
+	if (r == -ETIMEDOUT)
+		r = stop(conn, &rest);
+	return r == 0 && (rest.late || rest.copied) ? absorb(conn) : r;
 }
 
 int cr__pg_calm(cr_pg_conn *conn)

@@ -34,8 +34,11 @@ static bool is_copy(ExecStatusType status)
 	return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
 
-static int copy_refused(cr_pg_conn *conn)
+static int copy_refused(cr_pg_conn *conn, ExecStatusType status)
 {
+	/* To be ended as one, not cancelled. */
+	if (status == PGRES_COPY_IN)
+		conn->mode = COPY_IN;
 	return cr__pg_fail_with(conn, -EINVAL,
 	                        "a copy: cr_pg_conn_copy_in() and cr_pg_conn_copy_out() do that");
 }
@@ -61,7 +64,7 @@ static int collect(cr_pg_conn *conn, cr_pg_rows *rows)
 			cr__pg_rows_finish(rows, result);
 			continue;
 		}
-		failed = is_copy(status) ? copy_refused(conn) : cr__pg_fail(conn, result);
+		failed = is_copy(status) ? copy_refused(conn, status) : cr__pg_fail(conn, result);
 		PQclear(result);
 		if (is_copy(status))
 			return failed;
@@ -150,7 +153,7 @@ int cr__pg_simple(cr_pg_conn *conn, const char *sql, char *ret_tag, size_t size)
 			snprintf(ret_tag, size, "%s", PQcmdStatus(result));
 		PQclear(result);
 		if (is_copy(status))
-			return copy_refused(conn);
+			return copy_refused(conn, status);
 	}
 	return r < 0 ? r : failed;
 }

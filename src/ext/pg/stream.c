@@ -35,6 +35,8 @@ static int next(cr_pg_conn *conn)
 		case PGRES_EMPTY_QUERY:
 			break;
 		case PGRES_COPY_IN:
+			conn->mode = COPY_IN; /* to be ended as one, not cancelled */
+			__attribute__((fallthrough));
 		case PGRES_COPY_OUT:
 		case PGRES_COPY_BOTH:
 			PQclear(result);
