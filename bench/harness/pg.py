@@ -4,7 +4,7 @@
 import os
 import re
 import select
-import subprocess
+import signal
 import tempfile
 import time
 
@@ -20,18 +20,19 @@ class Server:
     def __init__(self, place):
         self.place = place
         self.process = None
+        self.shell = None  # the server is stopped once this process has ended
         self.host = self.port = None
 
     def __enter__(self):
         self.process = self.place.start(
             ["bash", os.path.join(ROOT, "tests", "pg", "server.bash"), "bash", "-c",
-             'echo "$PGHOST $PGPORT"; exec sleep 3600'], self.place.second)
+             'echo "$$ $PGHOST $PGPORT"; exec sleep 3600'], self.place.second)
         ready, _, _ = select.select([self.process.stdout], [], [], 60)
         line = self.process.stdout.readline() if ready else ""
-        if len(line.split()) != 2:
+        if len(line.split()) != 3:
             self.__exit__()
             raise machine.Failure("PostgreSQL did not start: " + line)
-        self.host, self.port = line.split()
+        self.shell, self.host, self.port = line.split()
         self.tool("pgbench", "-i", "-q", "-n")
         return self
 
@@ -53,8 +54,8 @@ class Server:
 
     def __exit__(self, *_):
         if self.process and self.process.poll() is None:
-            # The server is stopped by the script's own trap, once what it waits for has ended.
-            subprocess.run(["pkill", "-P", str(self.process.pid)], check=False)
+            # By the script's own trap: it waits for the shell, or is still starting the server.
+            os.kill(int(self.shell or self.process.pid), signal.SIGTERM)
             self.process.communicate(timeout=60)
 
 
