@@ -333,14 +333,14 @@ def process_work():
 
 def offload_works():
     """Jobs on two threads: one at a time, and a thousand outstanding."""
-    offload_py = os.path.join(HERE, "python", "offload.py")
+    jobs_py = os.path.join(HERE, "python", "jobs.py")
     peers = {
         "corail": (["corail-offload"], "corail-offload", 1),
         "libuv": (["libuv-offload"], "libuv-offload", 1),
         "tokio": (["rust-target/release/offload"], "tokio-offload", 1),
         "go": (["go-offload", "goroutines"], "go-offload", 1),
         "go, locked threads": (["go-offload", "threads"], "go-offload", 1 / 5),
-        "asyncio": ([PYTHON, offload_py], "asyncio", 1 / 20),
+        "asyncio": ([PYTHON, jobs_py, "threads"], "asyncio", 1 / 20),
     }
 
     def entrant(peer, what, name, amount, *tasks):
@@ -397,9 +397,9 @@ def files_works():
 
 def process_job_works():
     """Jobs in two worker processes: one at a time, and a thousand outstanding."""
-    script = os.path.join(HERE, "python", "processes.py")
+    jobs_py = os.path.join(HERE, "python", "jobs.py")
     peers = {"corail": (["corail-processes"], "corail-processes", 1),
-             "asyncio": ([PYTHON, script], "asyncio", 1 / 40)}
+             "asyncio": ([PYTHON, jobs_py, "processes"], "asyncio", 1 / 40)}
 
     def entrant(peer, what, name, amount, *tasks):
         command, part, share = peers[peer]

@@ -1,14 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""asyncio's run_in_executor with a ThreadPoolExecutor of two: the same programs as their twins.
+"""asyncio's run_in_executor with two threads or two processes: the same programs as their twins.
 
-  offload.py rtt NAME COUNT      offload.py many NAME COUNT TASKS
+  jobs.py threads|processes rtt NAME COUNT      jobs.py threads|processes many NAME COUNT TASKS
 """
 
 import asyncio
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+EXECUTORS = {"threads": ThreadPoolExecutor, "processes": ProcessPoolExecutor}
 
 
 def job(runs):
@@ -24,9 +26,9 @@ async def caller(pool, count):
 
 
 async def main():
-    what, name, count, *tasks = sys.argv[1:]
+    executor, what, name, count, *tasks = sys.argv[1:]
     count, tasks = int(count), int(tasks[0]) if tasks else 1
-    with ThreadPoolExecutor(2) as pool:
+    with EXECUTORS[executor](2) as pool:
         await caller(pool, 1)
         before = time.perf_counter()
         await asyncio.gather(*(caller(pool, count // tasks) for _ in range(tasks)))
@@ -37,4 +39,5 @@ async def main():
         print(f"{name} {count // tasks * tasks / took:.4f}", flush=True)
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
