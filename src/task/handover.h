@@ -95,7 +95,7 @@ static inline bool cr__budget_used_up(struct cr__sched *s)
 /* cr__budget_spend(), once that was so. Returns 0, so that it can be a tail call. */
 int cr__budget_yield(struct cr__sched *s);
 
-/* With a hook for tests, stacks without guards, or debugging. */
+/* With a hook for tests, stacks without guards, debugging, or C++. */
 int cr__park_slowly(struct cr__sched *s, struct cr__task *self);
 
 /* cr__park() for those who have the scheduler at hand. */
@@ -103,7 +103,8 @@ static inline int cr__park_in(struct cr__sched *s, struct cr__task *self, struct
 {
 	wait->task = self;
 	self->wait = wait;
-	if (__builtin_expect((s->special & (CR__UNGUARDED | CR__DEBUGGED)) || cr__park_hook != NULL,
+	if (__builtin_expect((s->special & (CR__UNGUARDED | CR__DEBUGGED | CR__EXCEPTIONS)) ||
+	                             cr__park_hook != NULL,
 	                     0))
 		return cr__park_slowly(s, self);
 	return cr__hand_over(s, &self->sp);

@@ -262,6 +262,29 @@ static int sched_open(struct cr__sched *s, const cr_options *options)
 	return 0;
 }
 
+/*
+ * The C++ runtime's function, where a program has one: this thread's exceptions. Itanium C++ ABI,
+ * section 2.5.2.
+ */
+extern struct cr__exceptions *__cxa_get_globals(void) __attribute__((weak));
+
+/* From now on the thread's exceptions are those of the running task; the caller's are put aside. */
+static void exceptions_take(struct cr__sched *s)
+{
+	if (!__cxa_get_globals)
+		return;
+	s->exceptions = __cxa_get_globals();
+	s->exceptions_outside = *s->exceptions;
+	*s->exceptions = (struct cr__exceptions){0};
+	s->special |= CR__EXCEPTIONS;
+}
+
+static void exceptions_give_back(struct cr__sched *s)
+{
+	if (s->exceptions)
+		*s->exceptions = s->exceptions_outside;
+}
+
 static void sched_close(struct cr__sched *s)
 {
 	cr__debug_close(s);
@@ -301,6 +324,7 @@ int cr__run(const cr_options *given, cr__fn fn, const void *arg, cr__site site)
 		cr__free(s);
 		return r;
 	}
+	exceptions_take(s);
 	sigint = sigint_take(s, options, &old);
 	main_task = cr__spawn((cr_scope *)(void *)&s->base, &spawn_options, fn, arg, 0, site);
 	drive(s, &s->base, NULL, main_task, sigint);
@@ -318,6 +342,7 @@ int cr__run(const cr_options *given, cr__fn fn, const void *arg, cr__site site)
 	/* What failed in the background and nobody heard of: an error is never lost. */
 	if (r >= 0 && s->program.failed)
 		r = s->program.error;
+	exceptions_give_back(s);
 	sched_close(s);
 	return r;
 }

@@ -59,13 +59,38 @@ static inline int yield(struct cr__sched *s)
 	return cr__hand_over(s, &slot->sp);
 }
 
+/*
+ * Whether the running task is in a handler of a C++ exception, or in what runs on the way to one:
+ * such as the end of a scope.
+ */
+static inline bool has_exceptions(const struct cr__sched *s)
+{
+	return s->exceptions && (s->exceptions->caught || s->exceptions->uncaught);
+}
+
+/*
+ * A suspension that takes the task's exceptions along: the runtime's list of them is one for each
+ * thread, and other tasks would add theirs to it and take away whichever comes first. `save_sp` is
+ * NULL to yield.
+ */
+static __attribute__((noinline)) int suspend_with_exceptions(struct cr__sched *s, void **save_sp)
+{
+	struct cr__exceptions kept = *s->exceptions;
+	int value;
+
+	*s->exceptions = (struct cr__exceptions){0};
+	value = save_sp ? cr__hand_over(s, save_sp) : yield(s);
+	*s->exceptions = kept;
+	return value;
+}
+
 /* What is rare, kept out of the hot functions so that they need no frame. */
 static __attribute__((noinline)) int yield_slowly(struct cr__sched *s)
 {
 	if (cr__node_cancelled(cr__running(s)->inner))
 		return cr__park_refuse();
 	look_closer(s, cr__running(s));
-	return yield(s);
+	return has_exceptions(s) ? suspend_with_exceptions(s, NULL) : yield(s);
 }
 
 int cr_yield(void)
@@ -84,6 +109,8 @@ int cr__park_slowly(struct cr__sched *s, struct cr__task *self)
 		s->hooked = self->wait;
 		s->loop.left = 0;
 	}
+	if (has_exceptions(s))
+		return suspend_with_exceptions(s, &self->sp);
 	return cr__hand_over(s, &self->sp);
 }
 
@@ -152,7 +179,10 @@ int cr__budget_yield(struct cr__sched *s)
 	s->loop.left = 0;
 	if (s->special & CR__DEBUGGED)
 		cr__debug_suspend(s, cr__running(s));
-	yield(s);
+	if (has_exceptions(s))
+		suspend_with_exceptions(s, NULL);
+	else
+		yield(s);
 	return 0;
 }
 

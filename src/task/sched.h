@@ -165,9 +165,19 @@ struct cr__slot {
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a slot's index is its low half");
 
-/* In special: some stacks have no guard; suspensions are watched. */
+/* In special: some stacks have no guard; suspensions are watched; the program speaks C++. */
 #define CR__UNGUARDED (UINT32_C(1) << 31)
 #define CR__DEBUGGED (UINT32_C(1) << 30)
+#define CR__EXCEPTIONS (UINT32_C(1) << 29)
+
+/*
+ * What the C++ runtime keeps for each thread: the exceptions whose handlers are being run, the
+ * innermost first, and how many are on their way to one. Itanium C++ ABI, section 2.2.2.
+ */
+struct cr__exceptions {
+	void *caught;
+	unsigned uncaught;
+};
 
 struct cr__debug;
 
@@ -177,7 +187,8 @@ struct cr__sched {
 	uint32_t current; /* the running task's index; 0 while the loop itself runs */
 	/*
 	 * Reasons for suspensions to look closer: how many nodes are cancelled, CR__UNGUARDED
-	 * when some stacks have no guard, so that their low ends must be checked, and CR__DEBUGGED.
+	 * when some stacks have no guard, so that their low ends must be checked, CR__DEBUGGED, and
+	 * CR__EXCEPTIONS.
 	 */
 	uint32_t special;
 	/* the run queue: [head..tail), taken modulo the mask; never full */
@@ -207,10 +218,16 @@ struct cr__sched {
 	void *dead_fiber; /* of the task that ended last: it cannot destroy its own */
 #endif
 	uint64_t spawned, alive;
-	uint32_t choices;        /* how many cr_select() began */
-	void *alternate_stack;   /* for signal handlers; NULL: the program has its own */
-	struct cr__debug *debug; /* see debug.h; NULL: off */
-	bool deadlocked;         /* main was cancelled, because nothing else could end the run */
+	uint32_t choices;      /* how many cr_select() began */
+	void *alternate_stack; /* for signal handlers; NULL: the program has its own */
+	/*
+	 * this thread's, which belong to the running task; NULL without C++. None while another one
+	 * begins or goes on: it brings its own
+	 */
+	struct cr__exceptions *exceptions;
+	struct cr__exceptions exceptions_outside; /* of whoever called cr_run() */
+	struct cr__debug *debug;                  /* see debug.h; NULL: off */
+	bool deadlocked; /* main was cancelled, because nothing else could end the run */
 };
 
 static inline struct cr__sched *cr__sched_self(void)
