@@ -81,8 +81,9 @@ static int help_command(int argc, char **argv)
 }
 
 /*
- * A standard descriptor that came closed would be the number of the next socket, and what is printed
- * would go there. It is given something else, open the wrong way around: using it stays an error.
+ * A standard descriptor that came closed would be the number of the next socket, and what is
+ * printed would go there. It is given something else, open the wrong way around: using it stays an
+ * error.
  */
 static bool hold_standard_descriptors(void)
 {

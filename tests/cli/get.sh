@@ -235,7 +235,8 @@ same "status without standard input" $? 2
 has err "corail: standard input: Bad file descriptor"
 
 # Headers without end, all together or one of them.
-run 1 "$corail" get --retry 2 "$url/headers/100000/20" "$url/headers/1/1000000" "$url/headers/10/1000"
+run 1 "$corail" get --retry 2 "$url/headers/100000/20" "$url/headers/1/1000000" \
+	"$url/headers/10/1000"
 has err "headers/100000/20: larger than the limit that was set"
 has_no err "attempts"
 has err "headers/1/1000000: larger than the limit that was set"

@@ -289,7 +289,7 @@ int cr__http_transfer_error(struct transfer *transfer)
 	if (job->code == CURLE_RECV_ERROR && strstr(transfer->text, "chunk"))
 		return -CORAIL_E_HTTP_PROTOCOL;
 	/*
-	 * Nor for headers without end. Of all of them it says so; a single line of more than 100 KiB
+	 * Nor for headers without end. Of all together it says so; one line of more than 100 KiB
 	 * it calls a lack of memory, which it hardly asks for at that point.
 	 */
 	if (job->code == CURLE_RECV_ERROR && strstr(transfer->text, "Too large response headers"))
