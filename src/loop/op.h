@@ -72,6 +72,7 @@ enum cr__opcode {
 	CR__OP_COPY,     /* from `other`: `size` bytes at `offset` to the same place */
 	CR__OP_LOCK,     /* flags: LOCK_* and always LOCK_NB; result: -EWOULDBLOCK */
 	CR__OP_WATCH,    /* an inotify descriptor; path, flags: IN_*; result: the watch's number */
+	CR__OP_SEEK,     /* offset, flags: SEEK_DATA or SEEK_HOLE; result: where. Moves it, too */
 };
 
 /* The first operation on files. */

@@ -188,6 +188,45 @@ static int walking(int *unused)
 	return 0;
 }
 
+/* Data, a hole, data, and a hole at the end: the same bytes, in as little room. */
+static void copies_holes(void)
+{
+	enum { HOLE = 4 << 20, PART = 100000 };
+	static char data[PART], back[PART], zeros[PART];
+	struct stat from, to;
+	cr_file *file;
+
+	memset(data, 'd', sizeof data);
+	CHECK_EQ(cr_file_open(temp_path(&temp, "holes"), O_RDWR | O_CREAT, 0600, &file), 0);
+	CHECK_EQ(cr_file_pwrite(file, data, PART, 0), PART);
+	CHECK_EQ(cr_file_pwrite(file, data, PART, HOLE), PART);
+	CHECK_EQ(cr_file_truncate(file, 2 * HOLE), 0);
+	CHECK_EQ(cr_file_sync(file), 0);
+	CHECK_EQ(cr_file_stat(file, &from), 0);
+	cr_file_close(file);
+	CHECK_EQ(cr_fs_copy(temp_path(&temp, "holes"), temp_path(&temp, "copy")), 0);
+	CHECK_EQ(cr_file_open(temp_path(&temp, "copy"), O_RDONLY, 0, &file), 0);
+	CHECK_EQ(cr_file_sync(file), 0);
+	CHECK_EQ(cr_file_stat(file, &to), 0);
+	CHECK_EQ(to.st_size, 2 * HOLE);
+	for (int64_t at = 0; at <= HOLE; at += HOLE) {
+		CHECK_EQ(cr_file_pread(file, back, PART, at), PART);
+		CHECK_EQ(memcmp(back, data, PART), 0);
+	}
+	for (int64_t at = PART; at < 2 * HOLE; at += PART) {
+		ssize_t n = cr_file_pread(file, back, PART, at);
+		size_t end = at < HOLE && at + n > HOLE ? (size_t)(HOLE - at) : (size_t)n;
+		size_t begin = at >= HOLE && at < HOLE + PART ? (size_t)(HOLE + PART - at) : 0;
+
+		CHECK(n > 0 && begin < end);
+		CHECK_EQ(memcmp(back + begin, zeros, end - begin), 0);
+	}
+	/* Where the file system has holes at all. */
+	if (from.st_blocks < HOLE / 512)
+		CHECK_LT(to.st_blocks, HOLE / 512);
+	cr_file_close(file);
+}
+
 static int copies(int *unused)
 {
 	enum { SIZE = 1000 * 1000 };
@@ -212,6 +251,7 @@ static int copies(int *unused)
 	CHECK_EQ(info.st_mode & 07777, 0751);
 	CHECK_EQ(cr_fs_copy(temp_path(&temp, "new"), temp_path(&temp, "new")), -EINVAL);
 	expect("new", "x");
+	copies_holes();
 	CHECK_EQ(cr_fs_copy(temp_path(&temp, "none"), temp_path(&temp, "to")), -ENOENT);
 	CHECK_EQ(cr_fs_copy(temp.path.data, temp_path(&temp, "to")), -EISDIR);
 	if (!on_sim()) {

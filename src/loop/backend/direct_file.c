@@ -124,6 +124,8 @@ ssize_t cr__op_block(struct cr__op *op)
 		return lock(op);
 	case CR__OP_WATCH:
 		return CR__RESULT_OF(inotify_add_watch(op->fd, op->path, op->flags));
+	case CR__OP_SEEK:
+		return CR__RESULT_OF(lseek(op->fd, op->offset, (int)op->flags));
 	default:
 		return op->code < CR__OP_FILE ? cr__direct_wait(op) : names(op);
 	}
