@@ -2,6 +2,7 @@
 #include "exec/blocking.h"
 
 #include <string.h>
+#include <sys/syscall.h>
 
 static const struct cr__blocking known[] = {
 	{"sleep", "cr_sleep()"},
@@ -73,6 +74,7 @@ static const struct cr__blocking known[] = {
 	{"gethostbyname_r", "cr_dns_lookup()"},
 	{"getnameinfo", NULL},
 	{"res_query", NULL},
+	{"futex", NULL},
 	{"pthread_mutex_lock", "cr_mutex_lock()"},
 	{"pthread_mutex_timedlock", "cr_mutex_lock()"},
 	{"pthread_rwlock_rdlock", "cr_rwlock_read()"},
@@ -149,4 +151,45 @@ const struct cr__blocking *cr__blocking_find(const struct cr__symbol *symbols, s
 			found = here;
 	}
 	return found;
+}
+
+/*
+ * Where no function has a name that is known: in a C library without symbols for its inner ones, or
+ * linked statically.
+ */
+const struct cr__blocking *cr__blocking_call(unsigned long number)
+{
+	static const struct {
+		unsigned long number;
+		const char *name;
+	} calls[] = {
+		{SYS_futex, "futex"},
+		{SYS_read, "read"},
+		{SYS_write, "write"},
+		{SYS_clock_nanosleep, "clock_nanosleep"},
+		{SYS_recvfrom, "recvfrom"},
+		{SYS_recvmsg, "recvmsg"},
+		{SYS_sendto, "sendto"},
+		{SYS_sendmsg, "sendmsg"},
+		{SYS_accept4, "accept4"},
+		{SYS_connect, "connect"},
+		{SYS_ppoll, "ppoll"},
+		{SYS_pselect6, "pselect"},
+		{SYS_epoll_pwait, "epoll_pwait"},
+		{SYS_fsync, "fsync"},
+		{SYS_fdatasync, "fdatasync"},
+		{SYS_openat, "openat"},
+		{SYS_flock, "flock"},
+		{SYS_fcntl, "fcntl"},
+		{SYS_wait4, "wait4"},
+		{SYS_waitid, "waitid"},
+#ifdef SYS_poll
+		{SYS_poll, "poll"},
+#endif
+	};
+
+	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+		if (calls[i].number == number)
+			return look_up(calls[i].name);
+	return NULL;
 }

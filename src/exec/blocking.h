@@ -17,4 +17,7 @@ struct cr__blocking {
  */
 const struct cr__blocking *cr__blocking_find(const struct cr__symbol *symbols, size_t count);
 
+/* The same by the number of a system call. NULL: not known. */
+const struct cr__blocking *cr__blocking_call(unsigned long number);
+
 #endif

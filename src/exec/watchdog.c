@@ -23,13 +23,13 @@ static void add_who(struct cr__report *report, const struct cr__sample *sample)
 		cr__report_add(report, "a callback of the loop");
 }
 
-static void add_advice(struct cr__report *report, const struct cr__blocking *blocking)
+static void add_advice(struct cr__report *report, const struct cr__blocking *blocking, bool in_call)
 {
-	if (!blocking)
+	if (!blocking && !in_call)
 		cr__report_add(report, "corail: computations belong on a thread: "
 		                       "cr_offload(fn, &args); or let others run now and then: "
 		                       "cr_yield().");
-	else if (blocking->instead)
+	else if (blocking && blocking->instead)
 		cr__report_add(report,
 		               "corail: in a task use %s, which suspends; or call it on a thread: "
 		               "cr_offload(fn, &args).",
@@ -47,6 +47,8 @@ static void report_blocked(struct cr__watchdog *w)
 
 	cr__symbols_find(sample->frames, sample->count, false, w->symbols);
 	blocking = cr__blocking_find(w->symbols, sample->count);
+	if (!blocking && sample->in_call)
+		blocking = cr__blocking_call(sample->number);
 	cr__report_clear(report);
 	cr__report_add(report, "corail: ");
 	add_who(report, sample);
@@ -59,7 +61,7 @@ static void report_blocked(struct cr__watchdog *w)
 	else
 		cr__report_add(report, "it computes, and nobody else on its loop can run.");
 	cr__report_line(report);
-	add_advice(report, blocking);
+	add_advice(report, blocking, sample->in_call);
 	cr__symbols_add(report, w->symbols, sample->count);
 	cr__report_send(report, w->debug->options.fd);
 }

@@ -222,6 +222,43 @@ static void a_mutex_is_reported(void)
 	CHECK_SAYS(&c, "cr_offload(fn, &args)");
 }
 
+static void *end_when_reported(void *unused)
+{
+	while (!atomic_load(&reported))
+		sched_yield();
+	return unused;
+}
+
+static int join_a_thread(void *unused)
+{
+	pthread_t thread;
+
+	(void)unused;
+	CHECK_EQ(pthread_create(&thread, NULL, end_when_reported, NULL), 0);
+	return pthread_join(thread, NULL);
+}
+
+static int run_joiner(void *unused)
+{
+	(void)unused;
+	offend = join_a_thread;
+	return run_watched(spawn_offender);
+}
+
+/* A wait inside of the C library, whose function may have no name there. */
+static void a_join_is_no_computation(void)
+{
+	struct child c;
+
+	if (CR__TSAN)
+		return;
+	child_run(&c, run_joiner, NULL);
+	CHECK_RAN(&c);
+	CHECK_SAYS(&c, "it blocks the whole loop in ");
+	CHECK_SAYS(&c, "call it on a thread: cr_offload(fn, &args)");
+	CHECK(!strstr(c.errors, "computations belong on a thread"));
+}
+
 static void callback(void *event)
 {
 	sleep_until_reported(NULL);
@@ -334,6 +371,7 @@ int main(void)
 	RUN(a_computation_is_reported);
 	RUN(a_poll_is_reported_and_not_interrupted);
 	RUN(a_mutex_is_reported);
+	RUN(a_join_is_no_computation);
 	RUN(a_callback_is_reported);
 	RUN(a_task_that_ends_has_suspended);
 	RUN(a_clean_program_is_silent);
