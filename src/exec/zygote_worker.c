@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ struct mapping {
 	uint64_t id;
 	size_t size;
 	void *data;
+	int fd;
 	uint32_t job; /* that used it last */
 };
 
@@ -137,6 +139,7 @@ static void tell_program(void)
 static void mapping_drop(struct mapping *mapping)
 {
 	munmap(mapping->data, mapping->size);
+	close(mapping->fd);
 	*mapping = worker.mappings[--worker.mapping_count];
 }
 
@@ -168,11 +171,20 @@ static int mapping_make(struct mapping *mapping, uint64_t id)
 		return packet.error;
 	if (fd < 0)
 		return -EMFILE;
-	*mapping = (struct mapping){.id = id, .size = packet.size, .job = worker.job};
+	*mapping = (struct mapping){.id = id, .size = packet.size, .fd = fd, .job = worker.job};
 	mapping->data = mmap(NULL, mapping->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	r = mapping->data == MAP_FAILED ? -errno : 0;
-	close(fd);
+	if (r < 0)
+		close(fd);
 	return r;
+}
+
+/* Whether the program has closed it since an earlier job: it is cut off then. */
+static bool mapping_stale(const struct mapping *mapping)
+{
+	struct stat info;
+
+	return mapping->job != worker.job && fstat(mapping->fd, &info) == 0 && info.st_size == 0;
 }
 
 int cr__worker_shared(uint64_t id, void **ret_data, size_t *ret_size)
@@ -183,6 +195,10 @@ int cr__worker_shared(uint64_t id, void **ret_data, size_t *ret_size)
 
 	while (mapping < end && mapping->id != id)
 		mapping++;
+	if (mapping < end && mapping_stale(mapping)) {
+		mapping_drop(mapping);
+		return -ESRCH;
+	}
 	if (mapping == end) {
 		if (!id)
 			return -ESRCH;

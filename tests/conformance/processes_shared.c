@@ -55,6 +55,24 @@ static int both_sides_see_it(int *unused)
 	return 0;
 }
 
+/* A worker that still maps it is told, instead of dying by it. */
+static int closed_since(int *unused)
+{
+	cr_processes_options one = {.process_count_max = 1};
+	cr_processes *pool;
+	struct fill f = {.byte = 7};
+
+	(void)unused;
+	CHECK_EQ(cr_processes_open(&one, &pool), 0);
+	CHECK_EQ(cr_shared_open(4096, &f.shared), 0);
+	CHECK_EQ(cr_processes_call(pool, fill, &f), 0);
+	cr_shared_close(f.shared);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(cr_processes_call(pool, fill, &f), -ESRCH);
+	cr_processes_close(pool);
+	return 0;
+}
+
 /* More than a worker keeps mapped, one after the other and all at once. */
 struct many {
 	cr_shared shared[40];
@@ -185,6 +203,7 @@ int main(void)
 {
 	CHECK_EQ(cr_processes_prepare(), 0);
 	RUN_TASK(both_sides_see_it);
+	RUN_TASK(closed_since);
 	RUN_TASK(many_buffers);
 	RUN_TASK(wrong_uses);
 	RUN_TASK(workers_are_as_the_program_was);
