@@ -9,7 +9,9 @@
  * A key is a static object of yours. A value belongs to a task; a task that is spawned has the
  * values that its spawner has at that moment (as Python's contextvars), and what either changes
  * later is its own affair. Work that is handed to a thread sees the values of the task that handed
- * it over.
+ * it over, and so does a task of another loop that somebody waits for (cr_call_loop(), and
+ * cr_call_threadsafe() in a job): they are lent until the call returns, and NULL from then on to
+ * whoever has inherited them there and lives on.
  *
  *	static cr_local request_id;
  *

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "task/local.h"
 #include "task/sched.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ struct cr_remote {
 	cr__fn fn;
 	const void *arg;
 	cr__site site;
+	const struct cr__locals *locals; /* of the task that a waiting job works for; NULL: none */
 	int result;
 	_Atomic uint32_t owed;
 	_Atomic bool cancel_asked;
@@ -55,8 +57,13 @@ static void end(struct cr_remote *remote, int result)
 /* The task. What it returns is the other thread's to hear, no failure of the program. */
 static int serve(struct cr_remote *remote)
 {
-	int result = cr__fn_call(remote->fn, remote->arg);
+	struct cr__locals *borrowed = NULL;
+	int result = remote->locals ? cr__locals_borrow(remote->locals, &borrowed) : 0;
 
+	if (result == 0)
+		result = cr__fn_call(remote->fn, remote->arg);
+	if (borrowed)
+		cr__locals_give_back(borrowed);
 	cr__list_remove(&remote->link);
 	end(remote, result);
 	return 0;
@@ -127,7 +134,7 @@ void cr__calls_fail(struct cr__agent *agent)
 
 /* Hands the record to the loop. Returns 0, or -ESRCH. */
 static int remote_start(struct cr_remote *remote, cr_loop loop, cr__fn fn, const void *arg,
-                        cr__site site)
+                        cr__site site, const struct cr__locals *locals)
 {
 	*remote = (struct cr_remote){
 		.post = {.fn = begin, .arg = remote, .drop = begin_drop},
@@ -136,6 +143,7 @@ static int remote_start(struct cr_remote *remote, cr_loop loop, cr__fn fn, const
 		.fn = fn,
 		.arg = arg,
 		.site = site,
+		.locals = locals,
 		.owed = OWED_CALL | OWED_OWNER,
 	};
 	return cr__loop_post_handle(loop, &remote->post);
@@ -168,7 +176,7 @@ int cr__call_threadsafe(cr_loop loop, cr__fn fn, const void *arg, cr__site site)
 	int r;
 
 	outside_only("cr_call_threadsafe");
-	r = remote_start(&remote, loop, fn, arg, site);
+	r = remote_start(&remote, loop, fn, arg, site, cr__locals_seen());
 	if (r < 0)
 		return r;
 	wait_for(&remote);
@@ -183,7 +191,7 @@ int cr__run_threadsafe(cr_loop loop, cr__fn fn, const void *arg, cr__site site,
 
 	if (!remote)
 		return -ENOMEM;
-	r = remote_start(remote, loop, fn, arg, site);
+	r = remote_start(remote, loop, fn, arg, site, NULL);
 	if (r < 0) {
 		cr__free(remote);
 		return r;

@@ -42,6 +42,7 @@ struct cr__loop_call {
 	cr__fn fn;
 	const void *arg;
 	cr__site site;
+	struct cr__locals *locals; /* the caller's; NULL: none */
 	int result;
 	_Atomic uint32_t owed; /* by the target's thread */
 	_Atomic uint32_t gone; /* raised when its home has ended and nobody uses it any more */

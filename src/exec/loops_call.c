@@ -4,6 +4,7 @@
 #include "exec/loops.h"
 
 #include "base/alloc.h"
+#include "task/local.h"
 #include "task/sched.h"
 
 #include <errno.h>
@@ -55,8 +56,13 @@ static bool ending(void)
 /* The task. Its failure is the caller's to hear. */
 static int serve(struct cr__loop_call *call)
 {
-	int result = cr__fn_call(call->fn, call->arg);
+	struct cr__locals *borrowed = NULL;
+	int result = call->locals ? cr__locals_borrow(call->locals, &borrowed) : 0;
 
+	if (result == 0)
+		result = cr__fn_call(call->fn, call->arg);
+	if (borrowed)
+		cr__locals_give_back(borrowed);
 	if (result == -ECANCELED && !call->cancelled && ending())
 		result = -ESRCH;
 	cr__list_remove(&call->in);
@@ -173,12 +179,15 @@ int cr__call_loop(cr_loop target, cr__fn fn, const void *arg, cr__site site)
 		return -ENOMEM;
 	call.home = cr_loop_current();
 	cr__list_init(&call.in);
+	call.locals = cr__locals_hold();
 	r = cr__loop_post_handle(target, &call.begin);
-	if (r < 0)
-		return r;
-	cr__list_push_back(&exchange->calls_out, &call.out);
-	cr__park(&call.wait);
-	return call.result;
+	if (r == 0) {
+		cr__list_push_back(&exchange->calls_out, &call.out);
+		cr__park(&call.wait);
+		r = call.result;
+	}
+	cr__locals_drop(call.locals);
+	return r;
 }
 
 /* -------------------------------------------------------------------------- without waiting --- */

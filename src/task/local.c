@@ -164,15 +164,19 @@ int cr_local_set(cr_local *key, void *value)
 	return value ? set(cr__running(s), key, value) : unset(cr__running(s), key);
 }
 
-void *cr_local_get(const cr_local *key)
+struct cr__locals *cr__locals_seen(void)
 {
 	struct cr__sched *s = cr__sched_self();
-	struct cr__locals *locals = of_thread;
-	struct entry *entry;
 
-	if (s)
-		locals = s->current ? of_task(cr__running(s)) : NULL;
-	entry = find(locals, key);
+	if (!s)
+		return of_thread;
+	return s->current ? of_task(cr__running(s)) : NULL;
+}
+
+void *cr_local_get(const cr_local *key)
+{
+	struct entry *entry = find(cr__locals_seen(), key);
+
 	return entry ? entry->cell->value : NULL;
 }
 
@@ -208,4 +212,38 @@ struct cr__locals *cr__locals_hold(void)
 void cr__locals_install(struct cr__locals *locals)
 {
 	of_thread = locals;
+}
+
+/* The cells are others: who lends counts references on another thread, and owns the values. */
+int cr__locals_borrow(const struct cr__locals *locals, struct cr__locals **ret_borrowed)
+{
+	struct cr__task *task = cr__running(cr__sched_self());
+	struct cr__locals *mine;
+
+	mine = cr__alloc(sizeof *mine + locals->count * sizeof mine->entries[0]);
+	if (!mine)
+		return -ENOMEM;
+	mine->references = 2; /* the task's, and the borrower's */
+	for (mine->count = 0; mine->count < locals->count; mine->count++) {
+		const struct entry *from = &locals->entries[mine->count];
+		struct cell *cell = cr__alloc(sizeof *cell);
+
+		if (!cell) {
+			mine->references = 1;
+			cr__locals_drop(mine);
+			return -ENOMEM;
+		}
+		*cell = (struct cell){1, from->cell->value, NULL};
+		mine->entries[mine->count] = (struct entry){from->key, cell};
+	}
+	task_set(task, mine);
+	*ret_borrowed = mine;
+	return 0;
+}
+
+void cr__locals_give_back(struct cr__locals *borrowed)
+{
+	for (size_t i = 0; i < borrowed->count; i++)
+		borrowed->entries[i].cell->value = NULL;
+	cr__locals_drop(borrowed);
 }

@@ -29,4 +29,14 @@ struct cr__locals *cr__locals_hold(void);
 void cr__locals_drop(struct cr__locals *locals);
 void cr__locals_install(struct cr__locals *locals);
 
+/*
+ * To lend them to a task of another loop for which the caller waits: the set that the caller sees,
+ * held or else kept by whom the caller works for. The task that borrows has a set of its own with
+ * the same values, which it gives back at its end: whoever has inherited them from it and lives on
+ * sees NULL from then on. It must have none yet. Borrowing returns 0 or -ENOMEM.
+ */
+struct cr__locals *cr__locals_seen(void);
+int cr__locals_borrow(const struct cr__locals *locals, struct cr__locals **ret_borrowed);
+void cr__locals_give_back(struct cr__locals *borrowed);
+
 #endif

@@ -2,6 +2,7 @@
 /* From other threads to a loop: calls that wait for an answer, tasks in a foreign hand. */
 
 #include <corail/exec.h>
+#include <corail/local.h>
 
 #include "support/child.h"
 #include "support/core.h"
@@ -42,6 +43,33 @@ TEST(job_calls_back)
 	struct question q = {.loop = cr_loop_current()};
 
 	CHECK_EQ(cr_offload(asks, &q), 0);
+	return 0;
+}
+
+static cr_local tag;
+
+static int sees_tag(struct question *q)
+{
+	q->answer = cr_local_get(&tag) == q;
+	return 0;
+}
+
+static int asks_about_tag(struct question *q)
+{
+	return cr_call_threadsafe(q->loop, sees_tag, q);
+}
+
+/* A job works for a task, and so does what it asks of the loop. */
+TEST(job_calls_back_with_locals)
+{
+	struct question q = {.loop = cr_loop_current()};
+
+	CHECK_EQ(cr_local_set(&tag, &q), 0);
+	CHECK_EQ(cr_offload(asks_about_tag, &q), 0);
+	CHECK_EQ(q.answer, 1);
+	CHECK_EQ(cr_local_set(&tag, NULL), 0);
+	CHECK_EQ(cr_offload(asks_about_tag, &q), 0);
+	CHECK_EQ(q.answer, 0);
 	return 0;
 }
 
@@ -302,6 +330,7 @@ int main(void)
 	RUN(thread_waits_for_an_abandoned_task);
 	RUN(loop_ends_while_a_thread_waits);
 	RUN_TASK(job_calls_back);
+	RUN_TASK(job_calls_back_with_locals);
 	RUN_TASK(many_jobs_call_back);
 	RUN_TASK(failure_is_delivered);
 	RUN_TASK(foreign_thread_asks);
