@@ -100,8 +100,8 @@ typedef struct cr_sqlite_options {
  * writer (with .read_only a reader) at once, the readers when they are needed. `options` may be
  * NULL, and `ret_error`. You own it: cr_sqlite_close().
  * Returns 0; -ENOENT, -ENOTDIR, -EISDIR and others that open(2) gives; -CORAIL_E_SQL_PERMISSION
- * when it may not be opened; the errors of a statement; -EINVAL for a mode that is no word; -ESRCH
- * outside a loop; -EAGAIN when no thread could be made.
+ * when it may not be opened; the errors of a statement; -EINVAL for a journal_mode or synchronous
+ * that SQLite does not have; -ESRCH outside a loop; -EAGAIN when no thread could be made.
  */
 CORAIL_API CORAIL_SUSPENDS int cr_sqlite_open(const char *path, const cr_sqlite_options *options,
                                               cr_sqlite **ret_db, cr_sql_error *ret_error);

@@ -31,6 +31,8 @@ static int what_cannot_be_opened(cr_sqlite *unused)
 {
 	static const cr_sqlite_options no_create = {.no_create = 1}, read_only = {.read_only = 1},
 				       bad_word = {.journal_mode = "wal; drop table t"},
+				       bad_mode = {.journal_mode = "walrus"},
+				       bad_level = {.synchronous = "ful"},
 				       bad_init = {.init = "selec 1"};
 
 	(void)unused;
@@ -39,6 +41,8 @@ static int what_cannot_be_opened(cr_sqlite *unused)
 	refuses(sqlite_path("none.db"), &read_only, -ENOENT);
 	refuses(sqlite_folder, NULL, -EISDIR);
 	refuses(sqlite_path("x.db"), &bad_word, -EINVAL);
+	refuses(sqlite_path("x.db"), &bad_mode, -EINVAL);
+	refuses(sqlite_path("x.db"), &bad_level, -EINVAL);
 	refuses(sqlite_path("x.db"), &bad_init, -CORAIL_E_SQL_SYNTAX);
 	file_write("text.db", "No database, but a text that is long enough to be looked at.\n", 61);
 	refuses(sqlite_path("text.db"), NULL, -CORAIL_E_SQL_CORRUPT);

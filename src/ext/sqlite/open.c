@@ -3,20 +3,23 @@
 
 #include "client.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum { READERS = 4, STATEMENTS = 256, RESULT_SIZE = 256 << 20, WORD_MAX = 16 };
+enum { READERS = 4, STATEMENTS = 256, RESULT_SIZE = 256 << 20 };
 
-/* What goes into a pragma as it is. */
-static bool is_word(const char *text)
+/* What goes into a pragma, where SQLite takes a word that it does not know for another ("off"). */
+static const char *const journal_modes[] = {"delete", "truncate", "persist",
+                                            "memory", "wal",      "off"};
+static const char *const levels[] = {"off", "normal", "full", "extra", "0", "1", "2", "3"};
+
+static bool is_one_of(const char *text, const char *const *words, size_t count)
 {
-	size_t size = 0;
-
-	while (isalnum((unsigned char)text[size]))
-		size++;
-	return size > 0 && size <= WORD_MAX && !text[size];
+	for (size_t i = 0; i < count; i++)
+		if (strcasecmp(text, words[i]) == 0)
+			return true;
+	return false;
 }
 
 static void db_free(cr_sqlite *db)
@@ -41,7 +44,8 @@ static int options_copy(cr_sqlite *db, const char *path, const cr_sqlite_options
 	if (!db->path || (options->init && !db->init) || !db->options.journal_mode ||
 	    !db->options.synchronous)
 		return -ENOMEM;
-	if (!is_word(journal_mode) || !is_word(synchronous))
+	if (!is_one_of(journal_mode, journal_modes, sizeof journal_modes / sizeof *journal_modes) ||
+	    !is_one_of(synchronous, levels, sizeof levels / sizeof *levels))
 		return -EINVAL;
 	if (!options->statement_count_max)
 		db->options.statement_count_max = STATEMENTS;
