@@ -59,7 +59,9 @@ typedef struct cr_file cr_file;
 /*
  * Opens a file, as open(2): `flags` are O_RDONLY, O_WRONLY or O_RDWR with O_CREAT, O_EXCL, O_TRUNC,
  * O_APPEND, O_DIRECT, ...; O_CLOEXEC is always added, O_NONBLOCK ignored. `mode` is for files that
- * are created, less the umask. Returns 0, or an error of open(2).
+ * are created, less the umask. A named pipe is best opened with O_RDWR, which does not wait for its
+ * other end: whether the others do depends on the backend, and a thread that waits there cannot be
+ * called back. Returns 0, or an error of open(2).
  */
 CORAIL_API CORAIL_SUSPENDS int cr_file_open(const char *path, int flags, mode_t mode,
                                             cr_file **ret_file);
