@@ -221,7 +221,7 @@ typedef struct cr_redis_options {
 	size_t conn_count_max;  /* most connections lent by cr_redis_acquire(); 0: 10 */
 	size_t conn_count_idle_max; /* most that are kept while nobody uses them; 0: as many */
 	size_t message_count_max;   /* messages kept for a subscriber who does not read; 0: 1,024 */
-	cr_nsec idle_max;           /* one unused for longer is not lent again; 0: 5 minutes */
+	cr_nsec idle_max;           /* one unused for longer is closed; 0: 10 minutes */
 	cr_nsec connect_max;        /* an attempt to connect is given up after so long; 0: 10 s */
 	cr_nsec pause_min;    /* after the first attempt that failed; doubles, with jitter; 0: 50 ms
 	                       */

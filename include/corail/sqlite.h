@@ -85,6 +85,7 @@ typedef struct cr_sqlite_options {
 	size_t reader_count_max;    /* most connections that only read; 0: 4 */
 	size_t statement_count_max; /* prepared statements kept per connection; 0: 256 */
 	size_t result_size_max;     /* largest answer held in memory, bytes; 0: 256 MiB */
+	cr_nsec idle_max;           /* a reader unused for longer is closed; 0: 10 minutes */
 	cr_nsec lock_max;           /* longest wait for another process's lock; 0: no bound */
 	const char *journal_mode;   /* "wal", "delete", "truncate", ...; NULL: "wal" */
 	const char *synchronous;    /* "off", "normal", "full", "extra"; NULL: "normal" */

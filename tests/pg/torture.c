@@ -84,7 +84,7 @@ static int query_often(cr_pg *db)
 		if (i > 0)
 			snprintf(sql + strlen(sql), sizeof sql - strlen(sql), ",$%d", i + 1);
 	}
-	strcat(sql, ")");
+	snprintf(sql + strlen(sql), sizeof sql - strlen(sql), ")");
 	for (int i = 0; r == 0 && i < 3; i++) {
 		r = cr_pg_query(db, sql, values, COUNT, &rows);
 		if (r < 0)

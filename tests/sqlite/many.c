@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: timeout=120 needs=sqlite */
-/* One statement with many sets of parameters, and scripts: what is a transaction and what is not. */
+/* One statement with many sets of parameters, and scripts: what is a transaction and what not. */
 #include "fixture.h"
 
 enum { COUNT = 1000 };

@@ -119,6 +119,8 @@ struct cr_redis {
 	cr_semaphore places; /* how many further connections may be lent */
 	cr_redis_conn *idle; /* last in, first out */
 	size_t idle_count, lent_count;
+	bool tended; /* a task closes what was idle for too long */
+	cr_task tender;
 	cr_redis_sub *subs;
 	uint64_t random;
 	uint64_t commands, dropped, opened, broken;

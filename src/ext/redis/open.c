@@ -28,7 +28,7 @@ static void set_defaults(cr_redis_options *options)
 	set_default(&options->conn_count_idle_max, options->conn_count_max);
 	set_default(&options->message_count_max, 1024);
 	set_default(&options->attempt_max, 3);
-	set_default_time(&options->idle_max, cr_seconds(300));
+	set_default_time(&options->idle_max, cr_seconds(600));
 	set_default_time(&options->connect_max, cr_seconds(10));
 	set_default_time(&options->pause_min, cr_millis(50));
 	set_default_time(&options->pause_max, cr_seconds(5));

@@ -11,27 +11,81 @@ static void conn_close(cr_redis_conn *conn)
 	free(conn);
 }
 
+/* Takes an idle connection out of the list. */
+static cr_redis_conn *idle_take(cr_redis *redis, cr_redis_conn **place)
+{
+	cr_redis_conn *conn = *place;
+
+	*place = conn->next;
+	redis->idle_count--;
+	return conn;
+}
+
+/* Closes idle connections whose time has come. Returns when the next one's will. */
+static cr_nsec tend_once(cr_redis *redis)
+{
+	cr_nsec next = CORAIL_NEVER;
+	cr_redis_conn **place = &redis->idle;
+
+	while (*place) {
+		cr_nsec end = (*place)->idle_since + redis->options.idle_max;
+
+		if (end <= cr_now() || !(*place)->link.up) {
+			/* Meanwhile the list may change. */
+			conn_close(idle_take(redis, place));
+			place = &redis->idle;
+			next = CORAIL_NEVER;
+			continue;
+		}
+		next = end < next ? end : next;
+		place = &(*place)->next;
+	}
+	return next;
+}
+
+static int tend(cr_redis **handle)
+{
+	cr_redis *redis = *handle;
+	cr_nsec next = tend_once(redis);
+
+	while (next != CORAIL_NEVER && cr_sleep_until(next) == 0)
+		next = tend_once(redis);
+	redis->tended = false;
+	return 0;
+}
+
+static void rest(cr_redis_conn *conn)
+{
+	cr_redis *redis = conn->redis;
+
+	conn->idle_since = cr_now();
+	conn->next = redis->idle;
+	redis->idle = conn;
+	redis->idle_count++;
+	if (redis->tended)
+		return;
+	redis->tender = cr_spawn_copy(cr_scope_program(), tend, &redis);
+	redis->tended = cr_task_error(redis->tender) == 0;
+}
+
 void cr__redis_pool_close(cr_redis *redis)
 {
 	cr_semaphore_release(&redis->places, redis->options.conn_count_max);
-	while (redis->idle) {
-		cr_redis_conn *conn = redis->idle;
-
-		redis->idle = conn->next;
-		redis->idle_count--;
-		conn_close(conn);
+	if (redis->tended) {
+		cr_task_cancel(redis->tender);
+		cr_shield(CORAIL_NEVER, cr_await(redis->tender));
 	}
+	while (redis->idle)
+		conn_close(idle_take(redis, &redis->idle));
 }
 
-/* An idle connection that stands; NULL without one. The others are closed. */
+/* An idle connection that stands; NULL without one. Those that broke are closed. */
 static cr_redis_conn *take_idle(cr_redis *redis)
 {
 	while (redis->idle) {
-		cr_redis_conn *conn = redis->idle;
+		cr_redis_conn *conn = idle_take(redis, &redis->idle);
 
-		redis->idle = conn->next;
-		redis->idle_count--;
-		if (conn->link.up && cr_now() - conn->idle_since < redis->options.idle_max)
+		if (conn->link.up)
 			return conn;
 		conn_close(conn);
 	}
@@ -111,10 +165,7 @@ void cr_redis_release(cr_redis_conn *conn)
 	    redis->idle_count >= redis->options.conn_count_idle_max) {
 		conn_close(conn);
 	} else {
-		conn->idle_since = cr_now();
-		conn->next = redis->idle;
-		redis->idle = conn;
-		redis->idle_count++;
+		rest(conn);
 	}
 	cr_semaphore_release(&redis->places, 1);
 	cr__redis_leave(redis, 0);

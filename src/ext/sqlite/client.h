@@ -85,6 +85,7 @@ struct cr_sqlite_conn {
 	cr_sqlite *db;
 	struct lane *lane;
 	cr_sqlite_conn *next; /* in the list of idle ones */
+	cr_nsec idle_since;
 	cr_threads *thread;
 	sqlite3 *link;
 	struct statements statements;
@@ -117,6 +118,8 @@ struct cr_sqlite {
 	bool closed;
 	size_t lent, waiting;
 	cr_event settled; /* while closing: nothing is lent any more */
+	bool tended;      /* a task closes readers that were idle for too long */
+	cr_task tender;
 	uint64_t opened, discarded, interrupted, lock_waits;
 };
 

@@ -49,6 +49,8 @@ static int options_copy(cr_sqlite *db, const char *path, const cr_sqlite_options
 		return -EINVAL;
 	if (!options->statement_count_max)
 		db->options.statement_count_max = STATEMENTS;
+	if (options->idle_max <= 0)
+		db->options.idle_max = cr_seconds(600);
 	if (!options->result_size_max)
 		db->options.result_size_max = RESULT_SIZE;
 	db->writer.count_max = 1;

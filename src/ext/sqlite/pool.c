@@ -73,6 +73,16 @@ static int wait_turn(cr_sqlite *db, struct lane *lane, struct waiter *waiter)
 	return r;
 }
 
+/* Takes an idle connection out of its lane. */
+static cr_sqlite_conn *idle_take(cr_sqlite_conn **place)
+{
+	cr_sqlite_conn *conn = *place;
+
+	*place = conn->next;
+	conn->lane->idle_count--;
+	return conn;
+}
+
 static int acquire(cr_sqlite *db, struct lane *lane, cr_sqlite_conn **ret_conn, cr_sql_error *error)
 {
 	struct waiter waiter = {.conn = NULL};
@@ -81,9 +91,7 @@ static int acquire(cr_sqlite *db, struct lane *lane, cr_sqlite_conn **ret_conn, 
 	if (db->closed)
 		return -ESHUTDOWN;
 	if (!lane->first && lane->idle) {
-		*ret_conn = lane->idle;
-		lane->idle = lane->idle->next;
-		lane->idle_count--;
+		*ret_conn = idle_take(&lane->idle);
 		return 0;
 	}
 	if (!lane->first && lane->count < lane->count_max) {
@@ -130,6 +138,55 @@ int cr_sqlite_acquire_reader(cr_sqlite *db, cr_sqlite_conn **ret_conn, cr_sql_er
 	return cr__sqlite_acquire(db, db->single ? &db->writer : &db->readers, ret_conn, ret_error);
 }
 
+/* Closes idle readers whose time has come. Returns when the next one's will. */
+static cr_nsec tend_once(cr_sqlite *db)
+{
+	cr_nsec next = CORAIL_NEVER;
+	cr_sqlite_conn **place = &db->readers.idle;
+
+	while (*place) {
+		cr_nsec end = (*place)->idle_since + db->options.idle_max;
+
+		if (end <= cr_now()) {
+			/* Meanwhile the list may change. */
+			cr__sqlite_disconnect(idle_take(place));
+			give_place(&db->readers);
+			place = &db->readers.idle;
+			next = CORAIL_NEVER;
+			continue;
+		}
+		next = end < next ? end : next;
+		place = &(*place)->next;
+	}
+	return next;
+}
+
+static int tend(cr_sqlite **handle)
+{
+	cr_sqlite *db = *handle;
+	cr_nsec next = tend_once(db);
+
+	while (next != CORAIL_NEVER && cr_sleep_until(next) == 0)
+		next = tend_once(db);
+	db->tended = false;
+	return 0;
+}
+
+static void rest(cr_sqlite_conn *conn)
+{
+	cr_sqlite *db = conn->db;
+	struct lane *lane = conn->lane;
+
+	conn->idle_since = cr_now();
+	conn->next = lane->idle;
+	lane->idle = conn;
+	lane->idle_count++;
+	if (db->tended || lane == &db->writer)
+		return;
+	db->tender = cr_spawn_copy(cr_scope_program(), tend, &db);
+	db->tended = cr_task_error(db->tender) == 0;
+}
+
 static int rollback_work(void *arg)
 {
 	return cr__sqlite_simple_surely(arg, "rollback");
@@ -160,9 +217,7 @@ void cr_sqlite_release(cr_sqlite_conn *conn)
 		cr__sqlite_disconnect(conn);
 		give_place(lane);
 	} else if (!hand_over(lane, conn, 0)) {
-		conn->next = lane->idle;
-		lane->idle = conn;
-		lane->idle_count++;
+		rest(conn);
 	}
 	settle(db);
 }
@@ -170,12 +225,8 @@ void cr_sqlite_release(cr_sqlite_conn *conn)
 static void close_idle(struct lane *lane)
 {
 	while (lane->idle) {
-		cr_sqlite_conn *conn = lane->idle;
-
-		lane->idle = conn->next;
-		lane->idle_count--;
 		lane->count--;
-		cr__sqlite_disconnect(conn);
+		cr__sqlite_disconnect(idle_take(&lane->idle));
 	}
 }
 
@@ -187,6 +238,10 @@ void cr__sqlite_pool_close(cr_sqlite *db)
 		continue;
 	if (db->lent > 0)
 		cr_shield(CORAIL_NEVER, cr_event_wait(&db->settled));
+	if (db->tended) {
+		cr_task_cancel(db->tender);
+		cr_shield(CORAIL_NEVER, cr_await(db->tender));
+	}
 	/* The writer last: who closes the last connection moves the log into the file. */
 	close_idle(&db->readers);
 	close_idle(&db->writer);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* ctest: timeout=120 needs=sqlite */
+/* Readers that nobody uses go by themselves when their time has come; the writer stays. */
+#include "fixture.h"
+
+static size_t conn_count(cr_sqlite *db)
+{
+	cr_sqlite_stats stats;
+
+	cr_sqlite_stats_get(db, &stats);
+	return stats.conn_count;
+}
+
+/* Takes two readers, and gives them back. */
+static void use_two(cr_sqlite *db)
+{
+	cr_sqlite_conn *conns[2];
+
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(cr_sqlite_acquire_reader(db, &conns[i], NULL), 0);
+	for (int i = 0; i < 2; i++)
+		cr_sqlite_release(conns[i]);
+}
+
+static int idle_readers_go(cr_sqlite *db)
+{
+	for (int i = 0; i < 2; i++) {
+		cr_nsec begun = cr_now();
+
+		use_two(db);
+		while (conn_count(db) > 1)
+			CHECK_EQ(cr_sleep(cr_millis(5)), 0);
+		CHECK_GE(cr_now() - begun, cr_millis(50));
+	}
+	sqlite_do(db, "create table t (v)");
+	CHECK_EQ(sqlite_number(db, "select count(*) from t"), 0);
+	return 0;
+}
+
+/* In virtual time: one that is used again in between has its time anew. */
+static int used_ones_stay(cr_sqlite *db)
+{
+	cr_sqlite_stats stats;
+
+	if (strcmp(cr_loop_backend(), "sim") != 0)
+		return 0;
+	use_two(db);
+	CHECK_EQ(conn_count(db), 3);
+	for (int i = 0; i < 4; i++) {
+		CHECK_EQ(cr_sleep(cr_seconds(400)), 0);
+		CHECK_EQ(sqlite_number(db, "select 1"), 1);
+		CHECK_EQ(conn_count(db), i == 0 ? 3 : 2);
+	}
+	cr_sqlite_stats_get(db, &stats);
+	CHECK_EQ(stats.discarded, 0);
+	CHECK_EQ(cr_sleep(cr_seconds(601)), 0);
+	CHECK_EQ(conn_count(db), 1);
+	return 0;
+}
+
+/* Its only connection is the database. */
+static int in_memory_it_stays(cr_sqlite *unused)
+{
+	const cr_sqlite_options brief = {.idle_max = 1000000};
+	cr_sqlite *db;
+
+	(void)unused;
+	CHECK_EQ(cr_sqlite_open(":memory:", &brief, &db, NULL), 0);
+	sqlite_do(db, "create table t (v)");
+	CHECK_EQ(sqlite_number(db, "select count(*) from t"), 0);
+	CHECK_EQ(cr_sleep(cr_millis(20)), 0);
+	CHECK_EQ(sqlite_number(db, "select count(*) from t"), 0);
+	cr_sqlite_close(db);
+	return 0;
+}
+
+int main(void)
+{
+	static const cr_sqlite_options brief = {.idle_max = 50000000};
+
+	RUN_SQLITE_WITH(idle_readers_go, &brief);
+	RUN_SQLITE(used_ones_stay);
+	RUN_SQLITE(in_memory_it_stays);
+	return test_done();
+}
