@@ -57,6 +57,10 @@ struct cr__loop {
 	struct cr__agent *agent;            /* src/exec's; NULL: there was no job yet */
 	struct cr__watch *watch;            /* NULL: nobody looks */
 	_Atomic bool sleeping; /* published before a wait: posters then have to wake it */
+	uint32_t owed;         /* jobs on other threads whose end will be posted */
+	struct {
+		uint32_t most, misses, skip;
+	} spin; /* whether it looks for those before it sleeps: see post_awaited() */
 	int64_t id;
 	struct cr__loop *registry_next;
 	uint64_t seed;  /* sim's */
