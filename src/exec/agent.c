@@ -7,6 +7,9 @@
 
 #include <sched.h>
 
+/* Some three to ten microseconds, depending on what a pause takes on the machine. */
+enum { SPIN_MAX = 256 };
+
 /* Wakes the loop's thread where it holds still. */
 static void raise_signal(struct cr__agent *agent)
 {
@@ -25,13 +28,13 @@ void cr__agent_push(struct cr__agent *agent, struct cr__job *job)
 	struct cr__job *first = atomic_load_explicit(&agent->done, memory_order_relaxed);
 
 	while (first) {
-		job->next_done = first;
+		job->next = first;
 		if (atomic_compare_exchange_weak(&agent->done, &first, job))
 			return;
 	}
 	atomic_fetch_add_explicit(&agent->posting, 1, memory_order_relaxed);
 	do {
-		job->next_done = first;
+		job->next = first;
 	} while (!atomic_compare_exchange_weak(&agent->done, &first, job));
 	if (!first && !agent->sim)
 		cr__loop_post_foreign(agent->loop, &agent->post);
@@ -45,16 +48,16 @@ void cr__agent_drain(struct cr__agent *agent)
 	struct cr__job *job = atomic_exchange(&agent->done, NULL), *oldest = NULL;
 
 	while (job) {
-		struct cr__job *next = job->next_done;
+		struct cr__job *next = job->next;
 
-		job->next_done = oldest;
+		job->next = oldest;
 		oldest = job;
 		job = next;
 	}
 	while (oldest) {
 		job = oldest;
-		oldest = job->next_done;
-		agent->flying--;
+		oldest = job->next;
+		agent->loop->owed--;
 		job->done(job);
 	}
 }
@@ -91,7 +94,7 @@ static void agent_close(struct cr__closer *closer)
 		uint32_t signal = atomic_load(&agent->signal);
 
 		cr__agent_drain(agent);
-		if (!agent->flying)
+		if (!agent->loop->owed)
 			break;
 		if (!atomic_load(&agent->done))
 			cr__futex_wait(&agent->signal, signal, CORAIL_NEVER);
@@ -119,6 +122,8 @@ static struct cr__agent *agent_make(struct cr__loop *loop)
 	loop->agent = agent;
 	cr__list_init(&agent->calls);
 	cr__agent_sim_init(agent);
+	/* On a single processor nothing can come while one looks for it. */
+	loop->spin.most = !agent->sim && cr_cpu_count() > 1 ? SPIN_MAX : 0;
 	return agent;
 }
 

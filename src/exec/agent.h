@@ -20,14 +20,16 @@
 struct cr__agent {
 	struct cr__loop *loop;
 	struct cr__closer closer;
-	struct cr__post post; /* runs when `done` is not empty */
+	struct cr__post post;  /* runs when `done` is not empty */
+	struct cr__list calls; /* of other threads, whose tasks have not ended */
+
+	/* What workers write: not on a cache line with what the loop reads. */
+	char apart[64];
 	_Atomic(struct cr__job *) done;
 	_Atomic uint32_t posting; /* threads that are about to touch the loop */
 	_Atomic uint32_t signal;  /* what the loop's thread sleeps on when it must hold still */
-	uint32_t flying;          /* jobs whose done() is owed */
-	struct cr__list calls;    /* of other threads, whose tasks have not ended */
-
-	_Atomic bool watched; /* somebody sleeps there, or may */
+	_Atomic bool watched;     /* somebody sleeps there, or may */
+	char apart_too[64];
 
 	bool sim, sim_posted;
 	struct cr__post sim_post;

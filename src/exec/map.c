@@ -170,8 +170,8 @@ static int outcome(const struct map *map, int r)
 	for (size_t i = 0; i < map->submitted; i++) {
 		begun += map->runners[i].begun;
 		failed += map->runners[i].failed;
-		if (map->runners[i].job.error < 0)
-			error = map->runners[i].job.error;
+		if (map->runners[i].job.result < 0)
+			error = map->runners[i].job.result;
 	}
 	if (map->error)
 		return map->error;

@@ -23,14 +23,49 @@ static void refill(struct cr_threads *pool)
 	                      memory_order_relaxed);
 }
 
+static struct cr__job *inbox_take(struct cr_threads *pool)
+{
+	struct cr__inbox_node *node = cr__inbox_take(&pool->inbox);
+
+	return node ? CR__CONTAINER(node, struct cr__job, node) : NULL;
+}
+
+static void queued_add(struct cr_threads *pool, size_t count)
+{
+	size_t queued = atomic_load_explicit(&pool->queued, memory_order_relaxed);
+
+	atomic_store_explicit(&pool->queued, queued + count, memory_order_relaxed);
+}
+
+void cr__pool_collect(struct cr_threads *pool)
+{
+	while (!cr__inbox_empty(&pool->inbox)) {
+		struct cr__job *job = inbox_take(pool);
+
+		if (!job) {
+			sched_yield(); /* to who appends */
+			continue;
+		}
+		cr__list_push_back(&pool->queue, &job->link);
+		queued_add(pool, 1);
+	}
+}
+
+size_t cr__pool_depth(struct cr_threads *pool)
+{
+	size_t appended = atomic_load_explicit(&pool->inbox.appended, memory_order_relaxed);
+
+	return pool->queued + (appended - pool->inbox.taken);
+}
+
 struct cr__job *cr__pool_take(struct cr_threads *pool)
 {
 	struct cr__list *node = cr__list_first(&pool->queue);
 
+	if (!node)
+		return inbox_take(pool);
 	cr__list_remove(node);
-	atomic_store_explicit(&pool->queued,
-	                      atomic_load_explicit(&pool->queued, memory_order_relaxed) - 1,
-	                      memory_order_relaxed);
+	queued_add(pool, (size_t)-1);
 	if (pool->waiting_count)
 		refill(pool);
 	return CR__CONTAINER(node, struct cr__job, link);
@@ -63,15 +98,27 @@ static bool unlink_queued(struct cr_threads *pool, struct cr__job *job)
 	return taken;
 }
 
-int cr__pool_put(struct cr_threads *pool, struct cr__job *job, bool refuse)
+/* Sees to it that somebody looks for a new job. With the lock, which it gives back. */
+static int announce(struct cr_threads *pool, struct cr__job *job)
 {
 	struct cr__worker *wake = NULL;
-	bool full;
-	int r;
+	int r = atomic_load(&pool->searching) ? 0 : cr__worker_wanted(pool, &wake);
 
-	job->holder = NULL;
+	if (r < 0) {
+		cr__pool_collect(pool);
+		unlink_queued(pool, job);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	cr__worker_wake(wake);
+	return r;
+}
+
+static int put_limited(struct cr_threads *pool, struct cr__job *job, bool refuse)
+{
+	bool full;
+
 	pthread_mutex_lock(&pool->lock);
-	full = pool->queue_limit && pool->queued >= pool->queue_limit;
+	full = pool->queued >= pool->queue_limit;
 	if (full && refuse) {
 		pthread_mutex_unlock(&pool->lock);
 		return -EAGAIN;
@@ -82,17 +129,25 @@ int cr__pool_put(struct cr_threads *pool, struct cr__job *job, bool refuse)
 		atomic_store_explicit(&job->state, CR__JOB_WAITING, memory_order_relaxed);
 	} else {
 		cr__list_push_back(&pool->queue, &job->link);
-		atomic_store_explicit(&pool->queued,
-		                      atomic_load_explicit(&pool->queued, memory_order_relaxed) + 1,
-		                      memory_order_relaxed);
+		queued_add(pool, 1);
 		atomic_store_explicit(&job->state, CR__JOB_QUEUED, memory_order_relaxed);
 	}
-	r = pool->searching ? 0 : cr__worker_wanted(pool, &wake);
-	if (r < 0)
-		unlink_queued(pool, job);
-	pthread_mutex_unlock(&pool->lock);
-	cr__worker_wake(wake);
-	return r;
+	return announce(pool, job);
+}
+
+int cr__pool_put(struct cr_threads *pool, struct cr__job *job, bool refuse)
+{
+	job->holder = NULL;
+	if (pool->queue_limit)
+		return put_limited(pool, job, refuse);
+	atomic_store_explicit(&job->state, CR__JOB_QUEUED, memory_order_relaxed);
+	atomic_fetch_add_explicit(&pool->inbox.appended, 1, memory_order_relaxed);
+	cr__inbox_append(&pool->inbox, &job->node);
+	/* From here on it may be running, or over. */
+	if (atomic_load(&pool->searching) || !atomic_load(&pool->spare))
+		return 0;
+	pthread_mutex_lock(&pool->lock);
+	return announce(pool, job);
 }
 
 int cr__job_submit(struct cr_threads *pool, struct cr__job *job, bool refuse)
@@ -104,7 +159,7 @@ int cr__job_submit(struct cr_threads *pool, struct cr__job *job, bool refuse)
 		return -ENOMEM;
 	job->agent = agent;
 	job->pool = pool;
-	job->error = 0;
+	job->result = 0;
 	if (agent->sim) {
 		if (refuse && pool->queue_limit && cr__agent_held(agent, pool) >= pool->queue_limit)
 			return -EAGAIN;
@@ -114,7 +169,7 @@ int cr__job_submit(struct cr_threads *pool, struct cr__job *job, bool refuse)
 		if (r < 0)
 			return r;
 	}
-	agent->flying++;
+	agent->loop->owed++;
 	return 0;
 }
 
@@ -132,6 +187,7 @@ bool cr__job_withdraw(struct cr__job *job)
 	case CR__JOB_QUEUED:
 	case CR__JOB_WAITING:
 		pthread_mutex_lock(&pool->lock);
+		cr__pool_collect(pool);
 		state = atomic_load_explicit(&job->state, memory_order_relaxed);
 		if (state == CR__JOB_QUEUED || state == CR__JOB_WAITING)
 			taken = unlink_queued(pool, job);
@@ -143,7 +199,7 @@ bool cr__job_withdraw(struct cr__job *job)
 	if (!taken)
 		return false;
 	atomic_store_explicit(&job->state, CR__JOB_IDLE, memory_order_relaxed);
-	job->agent->flying--;
+	job->agent->loop->owed--;
 	return true;
 }
 
@@ -163,6 +219,7 @@ void cr_threads_stats_get(cr_threads *pool, cr_threads_stats *ret_stats)
 	cr_threads_stats stats = {.thread_count_max = pool->thread_count_max};
 
 	pthread_mutex_lock(&pool->lock);
+	cr__pool_collect(pool);
 	stats.threads = pool->threads;
 	stats.queued = pool->queued;
 	stats.waiting = pool->waiting_count;

@@ -13,6 +13,7 @@
 #include <corail/exec.h>
 
 #include "base/list.h"
+#include "exec/inbox.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -38,27 +39,35 @@ enum cr__job_state {
 };
 
 struct cr__job {
-	/* First what worker and loop pass to and fro: a cache line of it. */
-	struct cr__list link;
+	/* First what worker and loop pass to and fro: a cache line of it, and no more. */
+	union {
+		struct cr__list link;       /* in a list */
+		struct cr__inbox_node node; /* in a pool's inbox */
+		struct cr__job *next;       /* ended, in an agent's stack */
+	};
 	/* On the worker. May block, must not suspend. */
 	enum cr__fate (*run)(struct cr__job *job);
-	/*
-	 * On the loop's thread, once it has run, or (then `error` says why) once it is certain that
-	 * it never will. The record is the owner's again. Must not suspend.
-	 */
-	void (*done)(struct cr__job *job);
 	struct cr__agent *agent; /* of the loop that is told */
-	struct cr__job *next_done;
+	/* What run() calls, where it calls a function of the user's. */
+	cr__fn fn;
+	const void *arg;
 	struct cr__worker *holder; /* who took it; NULL: it is in a queue of the pool */
 	_Atomic uint32_t state;    /* enum cr__job_state */
-	int error;                 /* why it was not run; 0: it was */
+	int result;                /* what run() left there, or why it was not run; else 0 */
 
+	/*
+	 * On the loop's thread, once it has run, or (then `result` says why) once it is certain
+	 * that it never will. The record is the owner's again. Must not suspend.
+	 */
+	void (*done)(struct cr__job *job);
 	struct cr_threads *pool;
 	/* Whether its caller does not want it any more; NULL: it always does. On the worker. */
 	bool (*cancelled)(const struct cr__job *job);
 	cr__site site; /* where it was asked for and what it runs, for debuggers; NULL: unknown */
 	struct cr__list out; /* the simulator's: those that have begun and not ended */
 };
+
+_Static_assert(offsetof(struct cr__job, done) == 64, "what a worker looks at: one cache line");
 
 /*
  * Hands a job in, on a loop's thread (in a task or not). run, done and cancelled are set, the rest

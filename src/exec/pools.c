@@ -52,7 +52,10 @@ static void pool_reset(struct cr_threads *pool)
 	cr__list_init(&pool->waiting);
 	cr__list_init(&pool->sleepers);
 	pool->queued = 0;
-	pool->waiting_count = pool->threads = pool->searching = 0;
+	pool->waiting_count = pool->threads = 0;
+	cr__inbox_init(&pool->inbox);
+	pool->searching = 0;
+	pool->spare = pool->thread_count_max;
 	pool->closing = false;
 	for (struct cr__worker *w = pool->workers; w; w = w->next) {
 		w->locked = false;
@@ -157,6 +160,7 @@ int cr_threads_open(const cr_threads_options *options, cr_threads **ret_pool)
 /* Takes all that has not begun. With the pool's lock. */
 static void drop_queued(struct cr_threads *pool, struct cr__list *ret_dropped)
 {
+	cr__pool_collect(pool);
 	cr__list_splice(ret_dropped, &pool->queue);
 	cr__list_splice(ret_dropped, &pool->waiting);
 	pool->queued = 0;
@@ -170,7 +174,7 @@ static void drop_queued(struct cr_threads *pool, struct cr__list *ret_dropped)
 	for (struct cr__list *node = ret_dropped->next; node != ret_dropped; node = node->next) {
 		struct cr__job *job = CR__CONTAINER(node, struct cr__job, link);
 
-		job->error = -ECANCELED;
+		job->result = -ECANCELED;
 		atomic_store(&job->state, CR__JOB_DONE);
 	}
 }
@@ -224,7 +228,7 @@ static void threads_wait(struct cr_threads *pool, struct cr__list *dropped)
 		pool->closer = &wait;
 		pool->closed.done = closed_done;
 		pool->closed.agent = agent;
-		agent->flying++;
+		agent->loop->owed++;
 	} else if (!pool->threads) {
 		atomic_store(&pool->gone, 1);
 	}

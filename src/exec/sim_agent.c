@@ -36,7 +36,7 @@ void cr__agent_stand(struct cr__agent *agent)
 	if (!atomic_load(&agent->done))
 		return;
 	atomic_store(&agent->sim_active, false);
-	for (struct cr__job *job = atomic_load(&agent->done); job; job = job->next_done)
+	for (struct cr__job *job = atomic_load(&agent->done); job; job = job->next)
 		if (job->out.next)
 			cr__list_remove(&job->out);
 	cr__agent_drain(agent);
@@ -107,6 +107,7 @@ static void turn(void *arg)
 {
 	struct cr__agent *agent = arg;
 	struct cr__job *job;
+	int r;
 
 	agent->sim_posted = false;
 	job = choose(agent);
@@ -114,9 +115,11 @@ static void turn(void *arg)
 		cr__list_remove(&job->link);
 		cr__list_push_back(&agent->sim_out, &job->out);
 		atomic_store(&agent->sim_active, true);
-		job->error = cr__pool_put(job->pool, job, false);
-		if (job->error < 0)
+		r = cr__pool_put(job->pool, job, false);
+		if (r < 0) {
+			job->result = r;
 			cr__job_finish(job);
+		}
 		cr__agent_stand(agent);
 		again_soon(agent);
 	}
@@ -155,7 +158,7 @@ void cr__agent_forget(struct cr__agent *agent, const struct cr_threads *pool)
 		if (pool && job->pool != pool)
 			continue;
 		cr__list_remove(&job->link);
-		job->error = -ECANCELED;
+		job->result = -ECANCELED;
 		cr__job_finish(job);
 	}
 	cr__agent_drain(agent);

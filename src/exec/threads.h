@@ -9,14 +9,19 @@
  *	pool.c    the queue: submitting and withdrawing
  *	worker.c  threads: taking jobs, stealing them, resting, leaving
  *
- * A pool has one queue under one lock. A worker takes several jobs at once when the queue is deep
- * and keeps them in a list of its own, under a lock of its own, so that the pool's is not taken for
- * each; one that finds the queue empty steals from the others' lists. Jobs change lists only under
- * the pool's lock, so whoever holds that sees all that have not begun. Order: pool, then worker.
+ * Jobs are submitted to an inbox, without a lock; those of a pool whose queue is limited to the
+ * queue itself, under the lock. A worker takes several at once when there are many and keeps them
+ * in a list of its own, under a lock of its own, so that the pool's is not taken for each; one that
+ * finds nothing steals from the others' lists. Jobs leave the inbox and change lists only under the
+ * pool's lock; whoever has to see all that have not begun empties the inbox into the queue first.
+ * Order of locks: pool, then worker.
  *
  * A worker that looks for work is `searching`. Who submits wakes a thread, or makes one, only when
  * nobody searches: the one who searches will find the job. When it does, and was the last to
  * search, and there is more, it wakes the next. So no job is left behind while a thread sleeps.
+ * Without the lock this holds because all of it is sequentially consistent: who submits pushes and
+ * then reads `searching` and `spare`; a worker that gives up lowers `searching` and raises `spare`
+ * and then looks into the inbox again. One of the two sees the other.
  */
 
 #include "exec/pool.h"
@@ -51,13 +56,13 @@ struct cr__worker {
 
 struct cr_threads {
 	pthread_mutex_t lock;
-	struct cr__list queue;   /* not begun, first come first */
+	struct cr__list queue;   /* not begun, older than what is in the inbox */
 	struct cr__list waiting; /* for room in the queue */
 	_Atomic size_t queued;   /* in the queue. Written under the lock; spinning workers peek */
 	size_t waiting_count;
 	struct cr__worker *workers;
 	struct cr__list sleepers; /* last in first out: the warmest is woken */
-	size_t threads, searching;
+	size_t threads;
 	size_t spin; /* how long a worker spins before it sleeps, as things are going */
 	bool closing;
 	_Atomic uint32_t gone;   /* raised when the last thread of a closing pool leaves */
@@ -71,6 +76,13 @@ struct cr_threads {
 	int nice;
 	cr_nsec idle;
 	size_t spin_max;
+
+	/* Touched without the lock: not on a cache line with what the lock guards. */
+	char apart[64];
+	_Atomic size_t searching; /* written under the lock, like the next */
+	_Atomic size_t spare;     /* threads that sleep, or that may still be made */
+	char apart_too[64];
+	struct cr__inbox inbox;
 };
 
 /*
@@ -79,7 +91,13 @@ struct cr_threads {
  */
 int cr__worker_wanted(struct cr_threads *pool, struct cr__worker **ret_wake);
 
-/* With the pool's lock: the next job of a queue that has one, and room for one that waits. */
+/* With the pool's lock: empties the inbox into the queue. */
+void cr__pool_collect(struct cr_threads *pool);
+
+/* With the pool's lock: about how many jobs have not been taken. */
+size_t cr__pool_depth(struct cr_threads *pool);
+
+/* With the pool's lock: the next job, and room for one that waits; NULL when none is in reach. */
 struct cr__job *cr__pool_take(struct cr_threads *pool);
 
 /* Puts a job behind the others, from any thread. Returns 0, or as cr__job_submit(). */

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/panic.h"
+#include "base/pause.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -35,14 +36,6 @@ struct cr__job *cr__job_current(void)
 	return worker ? atomic_load_explicit(&worker->current, memory_order_relaxed) : NULL;
 }
 
-/* Lets the other thread of the core, and the memory bus, breathe. */
-static inline void pause_briefly(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#endif
-}
-
 /* ---------------------------------------------------------------------------- finding work --- */
 
 static void keep(struct cr__worker *w, struct cr__list *jobs, size_t count)
@@ -60,21 +53,22 @@ static void keep(struct cr__worker *w, struct cr__list *jobs, size_t count)
 static size_t take(struct cr__worker *w)
 {
 	struct cr_threads *pool = w->pool;
-	size_t count = pool->queued / (2 * pool->threads);
+	size_t most = cr__pool_depth(pool) / (2 * pool->threads), count = 0;
+	struct cr__job *job;
 	struct cr__list jobs;
 
-	if (count < 1 || pool->queue_limit)
-		count = 1;
-	if (count > TAKE_MAX)
-		count = TAKE_MAX;
+	if (most < 1 || pool->queue_limit)
+		most = 1;
+	if (most > TAKE_MAX)
+		most = TAKE_MAX;
 	cr__list_init(&jobs);
-	for (size_t i = 0; i < count; i++) {
-		struct cr__job *job = cr__pool_take(pool);
-
+	while (count < most && (job = cr__pool_take(pool))) {
 		job->holder = w;
 		cr__list_push_back(&jobs, &job->link);
+		count++;
 	}
-	keep(w, &jobs, count);
+	if (count)
+		keep(w, &jobs, count);
 	return count;
 }
 
@@ -105,14 +99,12 @@ static size_t steal_from(struct cr__worker *w, struct cr__worker *victim)
 static bool find(struct cr__worker *w, bool *more)
 {
 	struct cr_threads *pool = w->pool;
-	size_t count = 0;
+	size_t count = take(w);
 
-	if (pool->queued)
-		count = take(w);
 	for (struct cr__worker *other = pool->workers; other && !count; other = other->next)
 		if (other != w)
 			count = steal_from(w, other);
-	*more = count > 1 || pool->queued;
+	*more = count > 1 || pool->queued || !cr__inbox_empty(&pool->inbox);
 	return count > 0;
 }
 
@@ -146,7 +138,7 @@ static void again(struct cr_threads *pool, struct cr__job *job)
 		cr__pool_put(pool, job, false);
 		return;
 	}
-	job->error = -ECANCELED;
+	job->result = -ECANCELED;
 	cr__job_finish(job);
 }
 
@@ -183,8 +175,9 @@ static void spin(struct cr_threads *pool)
 	size_t left = pool->spin;
 
 	pthread_mutex_unlock(&pool->lock);
-	while (left && !atomic_load_explicit(&pool->queued, memory_order_relaxed)) {
-		pause_briefly();
+	while (left && cr__inbox_empty(&pool->inbox) &&
+	       !atomic_load_explicit(&pool->queued, memory_order_relaxed)) {
+		cr__pause_briefly();
 		left--;
 	}
 	pthread_mutex_lock(&pool->lock);
@@ -194,7 +187,10 @@ static void spin(struct cr_threads *pool)
 		pool->spin = pool->spin / 2 > SPIN_MIN ? pool->spin / 2 : SPIN_MIN;
 }
 
-/* Sleeps until it is wanted. Returns false when it was not, for so long that it had better go. */
+/*
+ * Sleeps until it is wanted, not at all if a job came just now. Returns false when it was not
+ * wanted for so long that it had better go.
+ */
 static bool rest(struct cr__worker *w)
 {
 	struct cr_threads *pool = w->pool;
@@ -202,6 +198,13 @@ static bool rest(struct cr__worker *w)
 
 	atomic_store_explicit(&w->awake, 0, memory_order_relaxed);
 	cr__list_push_front(&pool->sleepers, &w->sleeper);
+	atomic_fetch_add(&pool->spare, 1);
+	if (!cr__inbox_empty(&pool->inbox)) {
+		cr__list_remove(&w->sleeper);
+		atomic_fetch_sub(&pool->spare, 1);
+		atomic_fetch_add(&pool->searching, 1);
+		return true;
+	}
 	for (;;) {
 		pthread_mutex_unlock(&pool->lock);
 		cr__futex_wait(&w->awake, 0, until - now);
@@ -213,6 +216,7 @@ static bool rest(struct cr__worker *w)
 			break;
 	}
 	cr__list_remove(&w->sleeper);
+	atomic_fetch_sub(&pool->spare, 1);
 	return false;
 }
 
@@ -237,6 +241,7 @@ static void leave(struct cr__worker *w)
 	bool last;
 
 	pool->threads--;
+	atomic_fetch_add(&pool->spare, 1);
 	if (!pool->closing) {
 		w->alive = false;
 		pthread_detach(pthread_self());
@@ -267,19 +272,20 @@ static void *worker_main(void *arg)
 		if (find(w, &more)) {
 			struct cr__worker *wake = NULL;
 
-			if (--pool->searching == 0 && more)
+			if (atomic_fetch_sub(&pool->searching, 1) == 1 &&
+			    (more || !cr__inbox_empty(&pool->inbox)))
 				cr__worker_wanted(pool, &wake);
 			pthread_mutex_unlock(&pool->lock);
 			cr__worker_wake(wake);
 			work(w);
 			pthread_mutex_lock(&pool->lock);
-			pool->searching++;
+			atomic_fetch_add(&pool->searching, 1);
 			spun = false;
 		} else if (!spun && !pool->closing && pool->searching == 1 && pool->spin_max) {
 			spin(pool);
 			spun = true;
 		} else {
-			pool->searching--;
+			atomic_fetch_sub(&pool->searching, 1);
 			if (pool->closing || !rest(w))
 				break;
 			spun = false;
@@ -352,7 +358,8 @@ static int thread_make(struct cr_threads *pool)
 		return -error;
 	w->alive = true;
 	pool->threads++;
-	pool->searching++;
+	atomic_fetch_sub(&pool->spare, 1);
+	atomic_fetch_add(&pool->searching, 1);
 	return 0;
 }
 
@@ -365,7 +372,8 @@ int cr__worker_wanted(struct cr_threads *pool, struct cr__worker **ret_wake)
 		*ret_wake = CR__CONTAINER(node, struct cr__worker, sleeper);
 		cr__list_remove(node);
 		atomic_store_explicit(&(*ret_wake)->awake, 1, memory_order_relaxed);
-		pool->searching++;
+		atomic_fetch_sub(&pool->spare, 1);
+		atomic_fetch_add(&pool->searching, 1);
 		return 0;
 	}
 	if (pool->threads >= pool->thread_count_max)

@@ -30,8 +30,8 @@ static void offline_done(struct cr__job *job)
 	struct offline *offline = CR__CONTAINER(job, struct offline, job);
 	struct cr__op *op = offline->op;
 
-	if (job->error < 0)
-		op->result = job->error;
+	if (job->result < 0)
+		op->result = job->result;
 	if (offline->over)
 		offline->over(offline->loop, op);
 	cr__free(offline);

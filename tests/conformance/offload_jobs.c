@@ -39,7 +39,7 @@ static void use(struct cr_threads *pool)
 	CHECK_EQ(cr__park(&record.wait), 7);
 	CHECK_EQ(record.runs, 3);
 	CHECK_EQ(record.done, 1);
-	CHECK_EQ(record.job.error, 0);
+	CHECK_EQ(record.job.result, 0);
 	CHECK_EQ(cr__job_withdraw(&record.job), false);
 }
 

@@ -379,7 +379,7 @@ TEST(idle_threads_go)
 
 /* ---------------------------------------------------------------------------- several loops --- */
 
-enum { LOOPS = 3, ROUNDS = 300 };
+enum { LOOPS = 3, ROUNDS = 300, WITHDRAWALS = 30, CALLERS = 8 };
 
 struct counter {
 	int count;
@@ -410,7 +410,52 @@ static void *loop_thread(void *arg)
 	return NULL;
 }
 
-static void one_pool_for_several_loops(void)
+/* Jobs until it is cancelled: what cr_offload() says and what was done agree. */
+struct counting {
+	cr_threads *pool;
+	struct counter counter;
+};
+
+static int count_until_cancelled(struct counting *c)
+{
+	cr_offload_options options = {.pool = c->pool};
+	int done = 0, r;
+
+	while ((r = cr_offload_with(&options, count_one, &c->counter)) == 0)
+		done++;
+	CHECK_EQ(r, -ECANCELED);
+	CHECK_EQ(c->counter.count, done);
+	return r;
+}
+
+/* Jobs are taken back while others are handed in, on this loop and on the others. */
+static int withdraw_on_a_loop(cr_threads **pool)
+{
+	for (int round = 0; round < WITHDRAWALS; round++) {
+		struct counting counting[CALLERS];
+		CORAIL_SCOPE(scope);
+
+		for (int i = 0; i < CALLERS; i++) {
+			counting[i] = (struct counting){.pool = *pool};
+			cr_spawn(&scope, count_until_cancelled, &counting[i]);
+		}
+		for (int i = 0; i < round; i++)
+			cr_yield();
+		cr_scope_cancel(&scope);
+		CHECK_EQ(cr_scope_wait(&scope), 0);
+	}
+	return 0;
+}
+
+static void *withdrawing_thread(void *arg)
+{
+	cr_threads **pool = arg;
+
+	CHECK_EQ(cr_run(withdraw_on_a_loop, pool), 0);
+	return NULL;
+}
+
+static void run_on_loops(void *(*thread)(void *arg))
 {
 	cr_threads_options options = {.thread_count_max = 2};
 	pthread_t threads[LOOPS];
@@ -418,10 +463,16 @@ static void one_pool_for_several_loops(void)
 
 	CHECK_EQ(cr_threads_open(&options, &pool), 0);
 	for (int i = 0; i < LOOPS; i++)
-		CHECK_EQ(pthread_create(&threads[i], NULL, loop_thread, &pool), 0);
+		CHECK_EQ(pthread_create(&threads[i], NULL, thread, &pool), 0);
 	for (int i = 0; i < LOOPS; i++)
 		pthread_join(threads[i], NULL);
 	cr_threads_close(pool);
+}
+
+static void one_pool_for_several_loops(void)
+{
+	run_on_loops(loop_thread);
+	run_on_loops(withdrawing_thread);
 }
 
 /* The parent's threads are not in the child; its pools make new ones. */
