@@ -67,7 +67,7 @@ struct torture {
 	cr_scope *victim; /* the scope that is cancelled: at first around the scenario */
 	cr_task spared;   /* the harness's own task */
 	int delivered;
-	int result; /* of the scenario */
+	int result;           /* of the scenario */
 	uint64_t allocations; /* that it asked for, between its marks */
 };
 

@@ -141,10 +141,10 @@ static int drain(cr_pg_conn *conn, struct rest *rest)
  * forgets a request that finds it idle.
  *
  * And a copy that fails before the server has read from it, by a trigger or a cancel request, may
- * leave one "ready for query" too many. In the extended protocol libpq sends a Sync with a statement
- * and one with the end of its copy, and the server ignores the first only while it reads the copy
- * (PostgreSQL manual, COPY Operations). The second answer would then pass for the end of the next
- * statement, and each result for that of the one after it: so this connection is given up.
+ * leave one "ready for query" too many. In the extended protocol libpq sends a Sync with a
+ * statement and one with the end of its copy, and the server ignores the first only while it reads
+ * the copy (PostgreSQL manual, COPY Operations). The second answer would then pass for the end of
+ * the next statement, and each result for that of the one after it: so this connection is given up.
  */
 static int absorb(cr_pg_conn *conn)
 {
