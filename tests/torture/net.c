@@ -2,6 +2,7 @@
 /* ctest: timeout=240 */
 /* Connections and listeners, tortured. */
 
+#include "support/talk.h"
 #include "support/torture.h"
 
 #include <corail/net.h>
@@ -20,45 +21,12 @@ static size_t bulk_size(void)
 /* ------------------------------------------------------------------------------------- pairs ---
  */
 
-static int echo(cr_conn *conn)
-{
-	char buffer[256];
-	ssize_t n;
-	int r = 0;
-
-	while (r == 0 && (n = cr_conn_read(conn, buffer, sizeof buffer)) > 0)
-		r = cr_conn_write(conn, buffer, (size_t)n);
-	cr_conn_close(conn);
-	return r;
-}
-
 static int talks_over_a_pair(struct torture *t)
 {
 	cr_conn *conns[2];
-	char line[64];
 	int r = cr_conn_pair(conns);
-	ssize_t n = 0;
 
-	if (r < 0)
-		return r;
-	CORAIL_SCOPE(scope);
-	if (cr_task_error(cr_spawn(&scope, echo, conns[1])) < 0)
-		cr_conn_close(conns[1]);
-	for (int i = 0; i < 3 && r == 0 && n >= 0; i++) {
-		r = cr_conn_write(conns[0], "hello\r\n", 7);
-		if (r == 0)
-			n = cr_conn_read_line(conns[0], line, sizeof line);
-		if (r == 0 && n >= 0 && !torture_delivered(t))
-			CHECK_STR(line, "hello");
-	}
-	if (r == 0 && n >= 0)
-		r = cr_conn_shutdown_write(conns[0]);
-	if (r == 0 && n >= 0)
-		n = cr_conn_read(conns[0], line, sizeof line);
-	if (!torture_delivered(t))
-		CHECK_EQ(n, 0);
-	cr_conn_close(conns[0]);
-	return r < 0 ? r : (int)n;
+	return r < 0 ? r : talk_lines(t, conns, 3);
 }
 
 static int pour(cr_conn *conn)
@@ -119,7 +87,7 @@ static int accept_and_echo(struct service *service)
 	cr_conn *conn;
 	int r = cr_listener_accept(service->listener, &conn);
 
-	return r < 0 ? r : echo(conn);
+	return r < 0 ? r : talk_echo(conn);
 }
 
 static int call(struct service *service)
@@ -252,62 +220,12 @@ static int dials_two_winners(struct torture *t)
 /* ----------------------------------------------------------------- nothing lost, nothing hung ---
  */
 
-static int write_numbers(cr_conn *conn)
-{
-	unsigned char byte;
-	int r = 0;
-
-	for (int i = 0; i < 60 && r == 0; i++) {
-		byte = (unsigned char)i;
-		r = cr_conn_write(conn, &byte, 1);
-		if (r == 0 && i % 7 == 0)
-			r = cr_sleep(cr_micros(10));
-	}
-	cr_conn_close(conn);
-	return r;
-}
-
-/* Takes what comes in fives; -ENODATA at the end. */
-static int read_numbers(cr_conn *conn, unsigned char *next)
-{
-	unsigned char five[5];
-	int r;
-
-	while ((r = cr_conn_read_exactly(conn, five, sizeof five)) == 0) {
-		for (int i = 0; i < 5; i++)
-			CHECK_EQ(five[i], (*next)++);
-	}
-	return r;
-}
-
-/* A reader that is cancelled anywhere goes on where it was: no byte is missing, none comes twice.
- */
 static int loses_no_byte(struct torture *t)
 {
-	unsigned char next = 0;
 	cr_conn *conns[2];
 	int r = cr_conn_pair(conns);
 
-	if (r < 0)
-		return r;
-	CORAIL_SCOPE(writers);
-	cr_scope_collect(&writers);
-	if (cr_task_error(cr_spawn(&writers, write_numbers, conns[0])) < 0)
-		cr_conn_close(conns[0]);
-	{
-		CORAIL_SCOPE(scope);
-		torture_victim(t, &scope);
-		r = read_numbers(conns[1], &next);
-		torture_victim(t, NULL);
-	}
-	if (r == -ECANCELED)
-		r = read_numbers(conns[1], &next);
-	if (!torture_short_of_memory(t) && t->mode != TORTURE_RESET) {
-		CHECK_EQ(r, -ENODATA);
-		CHECK_EQ(next, 60);
-	}
-	cr_conn_close(conns[1]);
-	return r == -ENODATA ? 0 : r;
+	return r < 0 ? r : talk_numbers(t, conns, 60);
 }
 
 static int connect_only(struct service *service)

@@ -2,11 +2,12 @@
 /* ctest: timeout=240 needs=tls */
 /* TLS, tortured: handshakes, both directions, and their ends. */
 
+#include "support/talk.h"
 #include "support/torture.h"
 
 #include "tls/pair.h"
 
-enum { NUMBERS = 20, MESSAGE = 70000 };
+enum { MESSAGE = 70000 };
 
 /* Shared by all runs, and by all loops: made before the first. */
 static cr_tls_config *client_config, *server_config;
@@ -71,102 +72,24 @@ static int meet(struct torture *t, cr_conn *ret_conns[2])
 	return 0;
 }
 
-static int echo(cr_conn *conn)
-{
-	char buffer[256];
-	ssize_t n;
-	int r = 0;
-
-	while (r == 0 && (n = cr_conn_read(conn, buffer, sizeof buffer)) > 0)
-		r = cr_conn_write(conn, buffer, (size_t)n);
-	cr_conn_close(conn);
-	return r;
-}
-
 static int shakes_hands_and_talks(struct torture *t)
 {
-	char line[16];
 	cr_conn *conns[2];
-	ssize_t n = 0;
 	int r = meet(t, conns);
 
-	if (r < 0)
-		return r;
-	CORAIL_SCOPE(scope);
-	if (cr_task_error(cr_spawn(&scope, echo, conns[1])) < 0)
-		cr_conn_close(conns[1]);
-	for (int i = 0; i < 2 && r == 0 && n >= 0; i++) {
-		r = cr_conn_write(conns[0], "hello\r\n", 7);
-		if (r == 0)
-			n = cr_conn_read_line(conns[0], line, sizeof line);
-	}
-	if (r == 0 && n >= 0)
-		r = cr_conn_shutdown_write(conns[0]);
-	if (r == 0 && n >= 0)
-		n = cr_conn_read(conns[0], line, sizeof line);
-	if (!torture_delivered(t))
-		CHECK_EQ(n, 0);
-	cr_conn_close(conns[0]);
-	return r < 0 ? r : (int)n;
+	return r < 0 ? r : talk_lines(t, conns, 2);
 }
 
 /* ----------------------------------------------------------------------------- nothing lost --- */
 
-static int write_numbers(cr_conn *conn)
-{
-	int r = 0;
-
-	for (int i = 0; i < NUMBERS && r == 0; i++) {
-		unsigned char byte = (unsigned char)i;
-
-		r = cr_conn_write(conn, &byte, 1);
-		if (r == 0 && i % 7 == 0)
-			r = cr_sleep(cr_micros(10));
-	}
-	cr_conn_close(conn);
-	return r;
-}
-
-static int read_numbers(cr_conn *conn, unsigned char *next)
-{
-	unsigned char five[5];
-	int r;
-
-	while ((r = cr_conn_read_exactly(conn, five, sizeof five)) == 0)
-		for (int i = 0; i < 5; i++)
-			CHECK_EQ(five[i], (*next)++);
-	return r;
-}
-
-/* A reader that is cancelled anywhere goes on where it was. */
 static int loses_no_byte(struct torture *t)
 {
-	unsigned char next = 0;
 	cr_conn *conns[2];
 	int r;
 
 	torture_victim(t, NULL);
 	r = meet(t, conns);
-	if (r < 0)
-		return r;
-	CORAIL_SCOPE(writers);
-	cr_scope_collect(&writers);
-	if (cr_task_error(cr_spawn(&writers, write_numbers, conns[0])) < 0)
-		cr_conn_close(conns[0]);
-	{
-		CORAIL_SCOPE(scope);
-		torture_victim(t, &scope);
-		r = read_numbers(conns[1], &next);
-		torture_victim(t, NULL);
-	}
-	if (r == -ECANCELED)
-		r = read_numbers(conns[1], &next);
-	if (!torture_short_of_memory(t) && t->mode != TORTURE_RESET) {
-		CHECK_EQ(r, -ENODATA);
-		CHECK_EQ(next, NUMBERS);
-	}
-	cr_conn_close(conns[1]);
-	return r == -ENODATA ? 0 : r;
+	return r < 0 ? r : talk_numbers(t, conns, 20);
 }
 
 struct message {
