@@ -268,7 +268,10 @@ static inline void torture_mode(struct torture *t, enum torture_mode mode)
 	}
 	if (!only && t->seed == 1)
 		printf("  %s: %ju\n", torture_mode_names[mode], (uintmax_t)runs);
-	/* Between its marks it need not: a server may have answered before the answer is waited for. */
+	/*
+	 * Between its marks it need not: a server may have answered before the answer is waited
+	 * for.
+	 */
 	if (!only && !torture_marked && (mode == TORTURE_CANCEL || mode == TORTURE_LATE) &&
 	    runs == 0)
 		FAIL("the scenario never suspended");
