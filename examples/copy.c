@@ -6,8 +6,8 @@
  *	copy FROM TO
  *
  * One task walks; each file is a task of its own, of which a semaphore lets sixteen live. Where the
- * file system shares blocks no byte is copied at all. Symbolic links are copied as links. The first
- * error ends everything, and Ctrl-C does.
+ * file system shares blocks no byte is copied at all, and holes stay holes. Symbolic links are
+ * copied as links. The first error ends everything, and Ctrl-C does.
  */
 
 #define _DEFAULT_SOURCE /* DT_DIR and its kin */
@@ -18,9 +18,11 @@
 #include <string.h>
 
 #define AT_ONCE 16
+#define DEEPEST 1000 /* each level is an open folder */
 
 struct tree {
 	const char *from, *to;
+	struct stat target; /* which may lie in what is copied */
 	cr_semaphore turns;
 	unsigned long long files;
 };
@@ -34,10 +36,10 @@ static int copy_file(struct file *file)
 {
 	int r = cr_fs_copy(file->from, file->to);
 
-	if (r < 0)
-		fprintf(stderr, "copy: %s: %s\n", file->from, cr_strerror(r));
-	else
+	if (r == 0)
 		file->tree->files++;
+	else if (r != -ECANCELED) /* another one's error has ended this */
+		fprintf(stderr, "copy: %s: %s\n", file->from, cr_strerror(r));
 	cr_semaphore_release(&file->tree->turns, 1);
 	return r;
 }
@@ -53,6 +55,22 @@ static int copy_link(const struct file *file)
 	return r;
 }
 
+/* What would be left out, or never end, is an error. */
+static int copy_folder(const struct file *file, int depth)
+{
+	const struct stat *target = &file->tree->target;
+	struct stat info;
+	int r = cr_fs_lstat(file->from, &info);
+
+	if (r == 0 && info.st_dev == target->st_dev && info.st_ino == target->st_ino) {
+		fprintf(stderr, "copy: %s: cannot be copied into itself\n", file->tree->from);
+		r = -EINVAL;
+	}
+	if (r == 0 && depth > DEEPEST)
+		r = -ENAMETOOLONG;
+	return r < 0 ? r : cr_fs_mkdir_all(file->to, 0777);
+}
+
 static int copy_entry(struct tree *tree, cr_scope *scope, const cr_walk_entry *entry)
 {
 	struct file file = {.tree = tree};
@@ -64,7 +82,7 @@ static int copy_entry(struct tree *tree, cr_scope *scope, const cr_walk_entry *e
 		return -ENAMETOOLONG;
 	switch (entry->type) {
 	case DT_DIR:
-		return cr_fs_mkdir_all(file.to, 0777);
+		return copy_folder(&file, entry->depth);
 	case DT_LNK:
 		return copy_link(&file);
 	case DT_REG:
@@ -80,15 +98,18 @@ static int copy_entry(struct tree *tree, cr_scope *scope, const cr_walk_entry *e
 
 static int copy_tree(struct tree *tree)
 {
+	const cr_walk_options options = {.depth_max = DEEPEST};
 	cr_walk_entry entry;
 	cr_walk *walk;
 	int r, joined;
 	CORAIL_SCOPE(scope);
 
 	r = cr_fs_mkdir_all(tree->to, 0777);
+	if (r == 0)
+		r = cr_fs_stat(tree->to, &tree->target);
 	if (r < 0)
 		return r;
-	r = cr_walk_open(tree->from, NULL, &walk);
+	r = cr_walk_open(tree->from, &options, &walk);
 	if (r < 0)
 		return r;
 	while ((r = cr_walk_next(walk, &entry)) > 0) {
