@@ -14,12 +14,10 @@ truncate -s 8M "$work/tree/holes"
 echo end >>"$work/tree/holes"
 touch "$work/tree/nothing" "$work/tree/new
 line"
-for i in $(seq 200); do echo "$i" >"$work/tree/a/$i"; done
-(
-	cd "$work/tree"
-	for i in $(seq 150); do mkdir d && cd d; done
-	echo deep >file
-)
+touch "$work"/tree/a/{1..200}
+deep=$work/tree/$(printf 'd/%.0s' {1..150})
+mkdir -p "$deep"
+echo deep >"$deep/file"
 
 find_backends
 for backend in $backends; do
