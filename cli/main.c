@@ -102,6 +102,8 @@ int main(int argc, char **argv)
 
 	if (!hold_standard_descriptors())
 		return EXIT_USAGE;
+	/* A line at once: not a system call for each character, nor another program's text within. */
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	if (argc < 2) {
 		help_main(stderr);
 		return EXIT_USAGE;

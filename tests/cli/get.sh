@@ -242,6 +242,12 @@ has_no err "attempts"
 has err "headers/1/1000000: larger than the limit that was set"
 has out "headers/10/1000: 2 bytes"
 
+# A line on standard error is one write, so that those of several programs stay apart.
+if command -v strace >/dev/null && strace -o "$work/trace" true 2>/dev/null; then
+	run 1 strace -f -e trace=write,writev -o "$work/trace" "$corail" get -q "$url/status/404" foo
+	same "writes" "$(grep -c -E 'writev?\(2, ' "$work/trace")" 2
+fi
+
 # An engine that cannot be.
 for engine in bogus sim; do
 	CORAIL_BACKEND=$engine run 2 "$corail" get "$url/ok/1"
