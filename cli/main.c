@@ -102,7 +102,7 @@ int main(int argc, char **argv)
 
 	if (!hold_standard_descriptors())
 		return EXIT_USAGE;
-	/* A line at once: not a system call for each character, nor another program's text within. */
+	/* A line at once: no system call for each character, no other program's text within. */
 	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	if (argc < 2) {
 		help_main(stderr);

@@ -244,7 +244,8 @@ has out "headers/10/1000: 2 bytes"
 
 # A line on standard error is one write, so that those of several programs stay apart.
 if command -v strace >/dev/null && strace -o "$work/trace" true 2>/dev/null; then
-	run 1 strace -f -e trace=write,writev -o "$work/trace" "$corail" get -q "$url/status/404" foo
+	run 1 strace -f -e trace=write,writev -o "$work/trace" \
+		"$corail" get -q "$url/status/404" foo
 	same "writes" "$(grep -c -E 'writev?\(2, ' "$work/trace")" 2
 fi
 
