@@ -50,6 +50,7 @@ void cr__agent_drain(struct cr__agent *agent)
 	while (job) {
 		struct cr__job *next = job->next;
 
+		__builtin_prefetch(job->ahead, 1);
 		job->next = oldest;
 		oldest = job;
 		job = next;

@@ -24,11 +24,11 @@ struct cr__inbox_node {
 struct cr__inbox {
 	/* Whoever appends. */
 	_Atomic(struct cr__inbox_node *) last;
-	_Atomic size_t appended;
+	_Atomic size_t appended; /* about so many */
 	/* Whoever takes: not on the same cache line. */
 	char apart[64];
 	struct cr__inbox_node *first;
-	size_t taken;
+	size_t taken;               /* of those counted as appended */
 	struct cr__inbox_node stub; /* so that it is never without a node */
 };
 
@@ -40,8 +40,7 @@ static inline void cr__inbox_init(struct cr__inbox *inbox)
 	inbox->appended = inbox->taken = 0;
 }
 
-/* Any thread. Sequentially consistent with what follows it. */
-static inline void cr__inbox_append(struct cr__inbox *inbox, struct cr__inbox_node *node)
+static inline void cr__inbox_link(struct cr__inbox *inbox, struct cr__inbox_node *node)
 {
 	struct cr__inbox_node *before;
 
@@ -50,10 +49,30 @@ static inline void cr__inbox_append(struct cr__inbox *inbox, struct cr__inbox_no
 	atomic_store_explicit(&before->next, node, memory_order_release);
 }
 
+/* Any thread. Sequentially consistent with what follows it. */
+static inline void cr__inbox_append(struct cr__inbox *inbox, struct cr__inbox_node *node)
+{
+	size_t appended = atomic_load_explicit(&inbox->appended, memory_order_relaxed);
+
+	/* Not atomically: an error stays until the queue is empty, and another step would cost. */
+	atomic_store_explicit(&inbox->appended, appended + 1, memory_order_relaxed);
+	cr__inbox_link(inbox, node);
+}
+
 /* Any thread: whether there is nothing, not even something that is being appended. */
 static inline bool cr__inbox_empty(struct cr__inbox *inbox)
 {
 	return atomic_load(&inbox->last) == &inbox->stub;
+}
+
+/* The taker: about how many there are. */
+static inline size_t cr__inbox_depth(struct cr__inbox *inbox)
+{
+	size_t appended = atomic_load_explicit(&inbox->appended, memory_order_relaxed);
+
+	if (cr__inbox_empty(inbox))
+		inbox->taken = appended;
+	return appended > inbox->taken ? appended - inbox->taken : 0;
 }
 
 /* The taker: the first one, or NULL when nothing is within reach. */
@@ -72,7 +91,7 @@ static inline struct cr__inbox_node *cr__inbox_take(struct cr__inbox *inbox)
 		/* It is the last one, or another one is about to follow it. */
 		if (atomic_load(&inbox->last) != node)
 			return NULL;
-		cr__inbox_append(inbox, &inbox->stub);
+		cr__inbox_link(inbox, &inbox->stub);
 		next = atomic_load_explicit(&node->next, memory_order_acquire);
 		if (!next)
 			return NULL;

@@ -53,9 +53,7 @@ void cr__pool_collect(struct cr_threads *pool)
 
 size_t cr__pool_depth(struct cr_threads *pool)
 {
-	size_t appended = atomic_load_explicit(&pool->inbox.appended, memory_order_relaxed);
-
-	return pool->queued + (appended - pool->inbox.taken);
+	return pool->queued + cr__inbox_depth(&pool->inbox);
 }
 
 struct cr__job *cr__pool_take(struct cr_threads *pool)
@@ -141,7 +139,6 @@ int cr__pool_put(struct cr_threads *pool, struct cr__job *job, bool refuse)
 	if (pool->queue_limit)
 		return put_limited(pool, job, refuse);
 	atomic_store_explicit(&job->state, CR__JOB_QUEUED, memory_order_relaxed);
-	atomic_fetch_add_explicit(&pool->inbox.appended, 1, memory_order_relaxed);
 	cr__inbox_append(&pool->inbox, &job->node);
 	/* From here on it may be running, or over. */
 	if (atomic_load(&pool->searching) || !atomic_load(&pool->spare))
@@ -203,10 +200,16 @@ bool cr__job_withdraw(struct cr__job *job)
 	return true;
 }
 
-void cr__job_finish(struct cr__job *job)
+void cr__job_ended(struct cr__job *job)
 {
 	atomic_store_explicit(&job->state, CR__JOB_DONE, memory_order_release);
 	cr__agent_push(job->agent, job);
+}
+
+void cr__job_finish(struct cr__job *job)
+{
+	job->ahead = NULL;
+	cr__job_ended(job);
 }
 
 size_t cr__pool_width(const struct cr_threads *pool)

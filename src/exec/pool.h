@@ -43,7 +43,13 @@ struct cr__job {
 	union {
 		struct cr__list link;       /* in a list */
 		struct cr__inbox_node node; /* in a pool's inbox */
-		struct cr__job *next;       /* ended, in an agent's stack */
+		/*
+		 * Ended, in an agent's stack; and one that is likely to be some way below it: to be
+		 * fetched, not to be looked at.
+		 */
+		struct {
+			struct cr__job *next, *ahead;
+		};
 	};
 	/* On the worker. May block, must not suspend. */
 	enum cr__fate (*run)(struct cr__job *job);

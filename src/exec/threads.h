@@ -33,6 +33,11 @@
 enum {
 	CR__THREADS_MAX = 1024,
 	CR__THREADS_NAME_SIZE = 12,
+	/*
+	 * How many records of ended jobs a loop fetches at a time. Each was written on another
+	 * processor, and through `next` alone it would wait for one after the other.
+	 */
+	CR__ENDED_AHEAD = 8,
 };
 
 /* A thread, or the record of one that has gone, which the next one takes. */
@@ -45,7 +50,8 @@ struct cr__worker {
 	bool alive;
 	_Atomic uint32_t awake; /* what it sleeps on */
 	_Atomic(struct cr__job *) current;
-	_Atomic uint64_t jobs; /* that have ended */
+	_Atomic uint64_t jobs;                  /* that have ended */
+	struct cr__job *ended[CR__ENDED_AHEAD]; /* the latest of them, which may be gone */
 
 	/* Its own jobs, not on a cache line with what others write. */
 	char apart[64];
@@ -105,6 +111,9 @@ int cr__pool_put(struct cr_threads *pool, struct cr__job *job, bool refuse);
 
 /* Ends what a worker or a closing pool is done with: its loop will call done(). Any thread. */
 void cr__job_finish(struct cr__job *job);
+
+/* The same, where job->ahead is set. */
+void cr__job_ended(struct cr__job *job);
 
 /*
  * The lock around a worker's own jobs: one atomic exchange where a mutex needs two, for each job.

@@ -147,6 +147,7 @@ static void work(struct cr__worker *w)
 	struct cr__job *job;
 
 	while ((job = begin(w))) {
+		const uint64_t number = atomic_load_explicit(&w->jobs, memory_order_relaxed);
 		enum cr__fate fate;
 
 		atomic_store_explicit(&w->current, job, memory_order_relaxed);
@@ -156,11 +157,14 @@ static void work(struct cr__worker *w)
 			again(w->pool, job);
 			continue;
 		}
-		atomic_store_explicit(&w->jobs,
-		                      atomic_load_explicit(&w->jobs, memory_order_relaxed) + 1,
-		                      memory_order_relaxed);
-		if (fate == CR__FATE_DONE)
-			cr__job_finish(job);
+		atomic_store_explicit(&w->jobs, number + 1, memory_order_relaxed);
+		if (fate == CR__FATE_DONE) {
+			struct cr__job **earlier = &w->ended[number % CR__ENDED_AHEAD];
+
+			job->ahead = *earlier;
+			*earlier = job;
+			cr__job_ended(job);
+		}
 	}
 }
 
