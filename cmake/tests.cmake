@@ -11,7 +11,7 @@ endif()
 
 corail_glob(support_sources tests/support/*.c)
 if(support_sources)
-  add_library(corail_test_support STATIC ${support_sources})
+  add_library(corail_test_support STATIC EXCLUDE_FROM_ALL ${support_sources})
   target_include_directories(corail_test_support PRIVATE
     ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/tests/support)
   target_link_libraries(corail_test_support PRIVATE corail_flags PUBLIC corail_static)
@@ -40,7 +40,9 @@ function(corail_test_sources variable folder)
   set(${variable} ${wanted} PARENT_SCOPE)
 endfunction()
 
-# What a configuration needs that does not run all tests: the target tests_FOLDER.
+# Tests are built by the target `tests`, not by `all`: who only wants the library need not wait for
+# them. What a configuration needs that does not run all of them: the target tests_FOLDER.
+add_custom_target(tests)
 foreach(folder unit conformance sim torture http fuzz tls pg sqlite redis stress)
   add_custom_target(tests_${folder})
 endforeach()
@@ -50,7 +52,8 @@ function(corail_test_program target source)
   get_filename_component(name ${source} NAME_WE)
   get_filename_component(folder ${source} DIRECTORY)
   get_filename_component(folder ${folder} NAME)
-  add_executable(${target} ${source})
+  add_executable(${target} EXCLUDE_FROM_ALL ${source})
+  add_dependencies(tests ${target})
   if(TARGET tests_${folder})
     add_dependencies(tests_${folder} ${target})
   endif()
