@@ -66,7 +66,7 @@ typedef struct cr_threads cr_threads;
 typedef struct cr_threads_options {
 	const char *name;        /* threads are NAME/1, ... (11 bytes are kept); NULL: "worker" */
 	size_t thread_count_max; /* 0: cr_cpu_count(); at most 1,024 */
-	size_t queue_limit;      /* how many jobs may be queued; 0: no limit */
+	size_t queue_limit;      /* how many jobs may wait for a thread; 0: no limit */
 	size_t stack_size_bytes; /* of each thread; 0: as pthread_create(3) makes them */
 	int nice;                /* added to the threads' niceness: 0 to 19, kinder the higher */
 	cr_nsec idle;            /* a thread without work goes after that; 0: 10 s */

@@ -113,10 +113,13 @@ static int announce(struct cr_threads *pool, struct cr__job *job)
 
 static int put_limited(struct cr_threads *pool, struct cr__job *job, bool refuse)
 {
+	size_t free;
 	bool full;
 
 	pthread_mutex_lock(&pool->lock);
-	full = pool->queued >= pool->queue_limit;
+	/* A job for which a thread is free, or can be made, is not one that waits. */
+	free = atomic_load(&pool->searching) + atomic_load(&pool->spare);
+	full = pool->queued >= pool->queue_limit + free;
 	if (full && refuse) {
 		pthread_mutex_unlock(&pool->lock);
 		return -EAGAIN;

@@ -192,9 +192,7 @@ static void finish_dropped(struct cr__list *dropped)
 /* With the pool's lock. */
 static void wake_all(struct cr_threads *pool)
 {
-	struct cr__list *node;
-
-	while ((node = cr__list_first(&pool->sleepers))) {
+	while (cr__list_first(&pool->sleepers)) {
 		struct cr__worker *wake = NULL;
 
 		cr__worker_wanted(pool, &wake);

@@ -112,7 +112,8 @@ struct held {
 	cr_event begun;
 	sem_t open;
 	cr_threads *pool;
-	int refuse, status;
+	bool refuse;
+	int status;
 };
 
 static void say_begun(void *arg)
@@ -132,7 +133,7 @@ static int hold(struct held *h)
 
 static int hold_offloaded(struct held *h)
 {
-	cr_offload_options options = {.pool = h->pool};
+	cr_offload_options options = {.pool = h->pool, .refuse_when_full = h->refuse};
 
 	h->status = cr_offload_with(&options, hold, h);
 	return 0;
@@ -195,6 +196,32 @@ TEST(limit_of_the_queue)
 	CHECK_EQ(cr_scope_wait(&scope), 0);
 	for (int i = 0; i < 5; i++)
 		CHECK_EQ(n[i].place, i + 1); /* first come, first served */
+	cr_threads_close(pool);
+	return 0;
+}
+
+/* Whom a thread is free for does not wait: two run, three wait, one is refused. */
+TEST(limit_of_an_idle_pool)
+{
+	cr_threads_options options = {.thread_count_max = 2, .queue_limit = 3};
+	struct held h[6];
+	cr_threads *pool;
+	CORAIL_SCOPE(scope);
+
+	if (on_sim())
+		return 0;
+	CHECK_EQ(cr_threads_open(&options, &pool), 0);
+	for (int i = 0; i < 6; i++) {
+		held_init(&h[i], pool);
+		h[i].refuse = true;
+		cr_spawn(&scope, hold_offloaded, &h[i]);
+	}
+	CHECK_EQ(cr_yield(), 0);
+	for (int i = 0; i < 6; i++)
+		sem_post(&h[i].open);
+	CHECK_EQ(cr_scope_wait(&scope), 0);
+	for (int i = 0; i < 6; i++)
+		CHECK_EQ(h[i].status, i < 5 ? 0 : -EAGAIN);
 	cr_threads_close(pool);
 	return 0;
 }
@@ -506,6 +533,7 @@ int main(void)
 	RUN_TASK(two_threads_eight_jobs);
 	RUN_TASK(jobs_that_wait_for_each_other);
 	RUN_TASK(limit_of_the_queue);
+	RUN_TASK(limit_of_an_idle_pool);
 	RUN_TASK(cancelled_while_waiting_for_room);
 	RUN_TASK(close_with_jobs);
 	RUN_TASK(names_and_signals);
