@@ -105,7 +105,8 @@ function(corail_test name source label)
     CORAIL_BUILD=${PROJECT_BINARY_DIR} CORAIL_SOURCE=${PROJECT_SOURCE_DIR}
     ASAN_OPTIONS=detect_stack_use_after_return=0:allocator_may_return_null=1
     UBSAN_OPTIONS=print_stacktrace=1
-    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1)
+    # At the end it waits for races of threads that are left, by default for a second.
+    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:atexit_sleep_ms=100)
 endfunction()
 
 function(corail_test_environment name)
