@@ -59,10 +59,19 @@ static inline void cr__inbox_append(struct cr__inbox *inbox, struct cr__inbox_no
 	cr__inbox_link(inbox, node);
 }
 
-/* Any thread: whether there is nothing, not even something that is being appended. */
+/* Any thread: whether it is worth looking. Does not see what lies before the stub. */
+static inline bool cr__inbox_promises(struct cr__inbox *inbox)
+{
+	return atomic_load_explicit(&inbox->last, memory_order_relaxed) != &inbox->stub;
+}
+
+/*
+ * The taker: whether there is nothing, not even something that is being appended. The stub may have
+ * come last behind records that are still to be taken: somebody appended just before it.
+ */
 static inline bool cr__inbox_empty(struct cr__inbox *inbox)
 {
-	return atomic_load(&inbox->last) == &inbox->stub;
+	return inbox->first == &inbox->stub && atomic_load(&inbox->last) == &inbox->stub;
 }
 
 /* The taker: about how many there are. */

@@ -179,7 +179,7 @@ static void spin(struct cr_threads *pool)
 	size_t left = pool->spin;
 
 	pthread_mutex_unlock(&pool->lock);
-	while (left && cr__inbox_empty(&pool->inbox) &&
+	while (left && !cr__inbox_promises(&pool->inbox) &&
 	       !atomic_load_explicit(&pool->queued, memory_order_relaxed)) {
 		cr__pause_briefly();
 		left--;
