@@ -34,25 +34,34 @@ static int alone(cr_sqlite *db, long count)
 	return r;
 }
 
+/* The next rows, TOGETHER at most, and from number `from` on. Returns how many. */
+static long fill(cr_sql_value (*values)[2], long from, long count)
+{
+	static char urls[TOGETHER][64];
+	long size = count - from < TOGETHER ? count - from : TOGETHER;
+
+	for (long i = 0; i < size; i++) {
+		snprintf(urls[i], sizeof urls[i], "https://example.org/page/%ld", from + i);
+		values[i][0] = cr_sql_text(urls[i]);
+		values[i][1] = cr_sql_int(from + i);
+	}
+	return size;
+}
+
 static int together(cr_sqlite *db, long count)
 {
 	static cr_sqlite_call calls[TOGETHER];
 	static cr_sql_value values[TOGETHER][2];
-	static char urls[TOGETHER][64];
 	cr_sqlite_conn *conn;
 	int r = cr_sqlite_acquire(db, &conn, NULL);
 
 	if (r < 0)
 		return r;
 	for (long i = 0; r == 0 && i < count; i += TOGETHER) {
-		long size = count - i < TOGETHER ? count - i : TOGETHER;
+		long size = fill(values, i, count);
 
-		for (long k = 0; k < size; k++) {
-			snprintf(urls[k], sizeof urls[k], "https://example.org/page/%ld", i + k);
-			values[k][0] = cr_sql_text(urls[k]);
-			values[k][1] = cr_sql_int(i + k);
+		for (long k = 0; k < size; k++)
 			calls[k] = (cr_sqlite_call){insert, values[k], 2, 0, NULL};
-		}
 		r = cr_sqlite_conn_pipeline(conn, calls, (size_t)size);
 	}
 	cr_sqlite_release(conn);
@@ -62,17 +71,11 @@ static int together(cr_sqlite *db, long count)
 static int many(cr_sqlite *db, long count)
 {
 	static cr_sql_value values[TOGETHER][2];
-	static char urls[TOGETHER][64];
 	int r = 0;
 
 	for (long i = 0; r == 0 && i < count; i += TOGETHER) {
-		long size = count - i < TOGETHER ? count - i : TOGETHER;
+		long size = fill(values, i, count);
 
-		for (long k = 0; k < size; k++) {
-			snprintf(urls[k], sizeof urls[k], "https://example.org/page/%ld", i + k);
-			values[k][0] = cr_sql_text(urls[k]);
-			values[k][1] = cr_sql_int(i + k);
-		}
 		r = cr_sqlite_query_many(db, insert, values[0], 2, (size_t)size, NULL);
 	}
 	return r;

@@ -15,19 +15,6 @@ static void open_folder(void)
 	snprintf(path, sizeof path, "%s/file", temp.path.data);
 }
 
-static int count_entries(void)
-{
-	cr_dir_entry entry;
-	cr_dir *dir;
-	int count = 0;
-
-	CHECK_EQ(cr_dir_open(temp.path.data, &dir), 0);
-	while (cr_dir_next(dir, &entry) > 0)
-		count++;
-	cr_dir_close(dir);
-	return count;
-}
-
 /* All bytes are the same. Returns which, or -1 for a file that is not there. */
 static int what_is_there(size_t *ret_size)
 {
@@ -94,7 +81,7 @@ static int many_at_once(int *unused)
 		cr_spawn(&scope, read_often, &nothing);
 		CHECK_EQ(cr_scope_wait(&scope), 0);
 	}
-	CHECK_EQ(count_entries(), 1);
+	CHECK_EQ(temp_folder_count(&temp), 1);
 	temp_folder_close(&temp);
 	return 0;
 }
@@ -121,7 +108,7 @@ static int given_up(int *unused)
 			CHECK_EQ(r, -ETIMEDOUT);
 		CHECK_EQ(what_is_there(&size), r == 0 ? 'n' : 'o');
 		CHECK_EQ(size, r == 0 ? SIZE : 3);
-		CHECK_EQ(count_entries(), 1);
+		CHECK_EQ(temp_folder_count(&temp), 1);
 		patience = patience * 2 + 50;
 	}
 	temp_folder_close(&temp);

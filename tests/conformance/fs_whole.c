@@ -8,19 +8,6 @@
 
 static struct temp_folder temp;
 
-static int count_entries(void)
-{
-	cr_dir_entry entry;
-	cr_dir *dir;
-	int count = 0;
-
-	CHECK_EQ(cr_dir_open(temp.path.data, &dir), 0);
-	while (cr_dir_next(dir, &entry) > 0)
-		count++;
-	cr_dir_close(dir);
-	return count;
-}
-
 static int read_all(int *unused)
 {
 	static const size_t sizes[] = {0, 1, 16383, 16384, 16385, 1 << 20, 2500000};
@@ -91,7 +78,7 @@ static int atomic(int *unused)
 	CHECK_EQ(cr_fs_stat(temp_path(&temp, "f"), &info), 0);
 	CHECK_EQ(info.st_mode & 07777, 0640);
 	CHECK_EQ(info.st_size, 5);
-	CHECK_EQ(count_entries(), 1);
+	CHECK_EQ(temp_folder_count(&temp), 1);
 	CHECK_EQ(cr_fs_write_atomic(temp_path(&temp, "none/f"), "x", 1, 0600), -ENOENT);
 	CHECK_EQ(cr_fs_write_atomic(temp_path(&temp, ""), "x", 1, 0600), -EISDIR);
 	CHECK_EQ(cr_fs_mkdir(temp_path(&temp, "d"), 0700), 0);
@@ -101,7 +88,7 @@ static int atomic(int *unused)
 	CHECK_EQ(cr_fs_write_atomic(temp_path(&temp, "s"), "link", 4, 0600), 0);
 	CHECK_EQ(cr_fs_read_all(temp_path(&temp, "f"), &buf), 0);
 	CHECK_STR(buf.data, "newer");
-	CHECK_EQ(count_entries(), 3);
+	CHECK_EQ(temp_folder_count(&temp), 3);
 	cr_buf_free(&buf);
 	temp_folder_close(&temp);
 	return 0;

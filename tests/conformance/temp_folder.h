@@ -29,6 +29,20 @@ static inline const char *temp_path(struct temp_folder *folder, const char *name
 	return buf->data;
 }
 
+/* How many files are in it, and folders. */
+static inline int temp_folder_count(const struct temp_folder *folder)
+{
+	cr_dir_entry entry;
+	cr_dir *dir;
+	int count = 0;
+
+	CHECK_EQ(cr_dir_open(folder->path.data, &dir), 0);
+	while (cr_dir_next(dir, &entry) > 0)
+		count++;
+	cr_dir_close(dir);
+	return count;
+}
+
 static inline void temp_folder_close(struct temp_folder *folder)
 {
 	CHECK_EQ(cr_fs_remove_all(folder->path.data), 0);
