@@ -34,7 +34,6 @@ static void print_reason(FILE *out, const struct page *page, const char *detail)
 static void print_proxy(FILE *out, const struct page *page, const char *proxy)
 {
 	const char *at = strrchr(proxy, '@'), *scheme = strstr(proxy, "://");
-
 	bool unnamed = page->error <= -CORAIL_E_DNS_NOTFOUND &&
 	               page->error > -CORAIL_E_TLS_HANDSHAKE;
 
