@@ -21,6 +21,20 @@ struct cr__io {
 };
 
 /*
+ * Fills in a receive or a send without flags, and touches nothing else of the record: clearing all
+ * of it first would take longer than the rest of starting it.
+ */
+static inline void cr__io_transfer(struct cr__io *io, enum cr__opcode code, int fd, void *buffer,
+                                   size_t size)
+{
+	io->op.code = code;
+	io->op.fd = fd;
+	io->op.flags = 0;
+	io->op.buffer = buffer;
+	io->op.size = size;
+}
+
+/*
  * Runs io->op and suspends until it has ended. Fill in code, fd and what they need; `caller` is the
  * public function's name, `reason` one static word for dumps. Returns the operation's result, or
  * -ECANCELED before anything was started, or when it was undone. Not inlined, and called as

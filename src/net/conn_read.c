@@ -89,11 +89,9 @@ static inline ssize_t transfer(cr_conn *conn, void *buffer, size_t size)
 	if (conn->closing)
 		return -ECANCELED;
 	if (conn->socket && !conn->lost) {
-		struct cr__io io = {.op = {.code = CR__OP_RECV,
-		                           .fd = conn->fd,
-		                           .buffer = buffer,
-		                           .size = size}};
+		struct cr__io io;
 
+		cr__io_transfer(&io, CR__OP_RECV, conn->fd, buffer, size);
 		return cr__io_run(&io, "cr_conn_read", "recv");
 	}
 	return conn->lost ? conn->lost : conn->transport->read(conn->state, buffer, size);

@@ -21,11 +21,9 @@ static inline ssize_t transfer(cr_conn *conn, const struct iovec *vector, int co
 	if (conn->closing)
 		return -ECANCELED;
 	if (conn->socket && count == 1) {
-		struct cr__io io = {.op = {.code = CR__OP_SEND,
-		                           .fd = conn->fd,
-		                           .buffer = vector->iov_base,
-		                           .size = vector->iov_len}};
+		struct cr__io io;
 
+		cr__io_transfer(&io, CR__OP_SEND, conn->fd, vector->iov_base, vector->iov_len);
 		n = cr__io_run(&io, "cr_conn_write", "send");
 	} else {
 		n = conn->transport->write(conn->state, vector, count);

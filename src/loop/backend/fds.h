@@ -27,7 +27,7 @@ enum {
 	CR__FD_WRITABLE = 1 << 4,
 	CR__FD_HANGUP = 1 << 5,     /* epoll: the end, an error or urgent data was announced */
 	CR__FD_NOT_SOCKET = 1 << 6, /* epoll: use the calls for files; a hint */
-	CR__FD_DRAINED = 1 << 7,    /* uring: the last receive left nothing behind; a hint */
+	CR__FD_DRAINED = 1 << 7,    /* uring: the next receive will have to wait; a hint */
 	CR__FD_SEEKABLE = 1 << 8,   /* uring: pread(2) would work; a hint */
 };
 

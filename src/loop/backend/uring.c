@@ -256,6 +256,8 @@ static int uring_poll(struct cr__loop *loop, cr_nsec until)
 		cr__uring_queue_drain(u);
 	if (__builtin_expect(!u->wake_armed, 0))
 		wake_arm(u);
+	u->fresh = u->polled;
+	u->polled = u->ring.sq.sqe_tail;
 	submit = publish(&u->ring);
 	/* Not before everything is with the kernel, nor while completions lie ready. */
 	if (u->queue_first || !u->wake_armed || io_uring_cq_ready(&u->ring))

@@ -44,6 +44,8 @@ struct cr__uring {
 	uint32_t in_flight;  /* operations that were started and have not ended */
 	uint32_t guarded;    /* those among them that may raise SIGPIPE */
 	uint32_t ended;      /* in this poll */
+	/* positions of entries: the first one since the last poll, and the first one after this */
+	uint32_t fresh, polled;
 	int wake_fd;
 	bool wake_armed, wake_multishot;
 	bool closing; /* done() is no longer called */

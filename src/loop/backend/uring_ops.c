@@ -65,7 +65,10 @@ static uint32_t readiness_of(const struct cr__op *op)
 	return cr__op_directions(op) == CR__FD_READS ? POLLIN : POLLOUT;
 }
 
-/* Skips a receive that would find nothing: the last one said so (io_uring_prep_recv(3)). */
+/*
+ * A receive that would find nothing is not tried before its socket is readable: where the last one
+ * had to wait, and left nothing behind (io_uring_prep_recv(3)).
+ */
 static void fill_receive(const struct cr__uring *u, struct io_uring_sqe *entry,
                          const struct cr__op *op, unsigned size)
 {
@@ -435,6 +438,15 @@ static bool goes_on(struct cr__uring *u, struct cr__op *op, int32_t *result)
 	return true;
 }
 
+/*
+ * Whether an operation ended in the very poll that handed it over: with a busy peer its data had
+ * come already.
+ */
+static bool prompt(const struct cr__uring *u, const struct cr__op *op)
+{
+	return (unsigned)op->scratch[POSITION] - u->fresh < u->ring.sq.sqe_tail - u->fresh;
+}
+
 void cr__uring_complete(struct cr__uring *u, struct cr__op *op, int32_t result, uint32_t flags)
 {
 	if (__builtin_expect(op->code == CR__OP_SEND_ZC, 0) &&
@@ -449,7 +461,7 @@ void cr__uring_complete(struct cr__uring *u, struct cr__op *op, int32_t result, 
 	if (op->code == CR__OP_RECV) {
 		uint32_t *known = &u->fds.slots[op->fd].flags;
 
-		if (result > 0 && !(flags & IORING_CQE_F_SOCK_NONEMPTY))
+		if (result > 0 && !(flags & IORING_CQE_F_SOCK_NONEMPTY) && !prompt(u, op))
 			*known |= CR__FD_DRAINED;
 		else
 			*known &= ~(uint32_t)CR__FD_DRAINED;
