@@ -124,8 +124,8 @@ def runnable(d, loop):
     queue = word(loop + d["queue"])
     head, tail, mask = (word(loop + d[name], 4) for name in ("head", "tail", "mask"))
     found = {}
-    for i in range((tail - head) & 0xffffffff):
-        slot = queue + ((head + i) & mask) * d["slot_size"]
+    for position in range(0, (tail - head) & 0xffffffff, d["slot_size"]):
+        slot = queue + ((head + position) & mask)
         found[word(slot + d["slot_index"], 4)] = word(slot + d["slot_sp"])
     return found
 

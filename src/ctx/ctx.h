@@ -4,21 +4,41 @@
 
 /* The context switch: three routines in assembly, and the frame that a new context starts from. */
 
+#include <stddef.h>
 #include <stdint.h>
 
+/* A suspended context is its stack pointer; this is one that can be resumed. */
+struct cr__slot {
+	void *sp;
+	union {
+		struct {
+			uint32_t index; /* whose it is: the scheduler's, not looked at here */
+			int32_t value;  /* what its suspended call returns */
+		};
+		uint64_t resume; /* both: the index alone means the value 0 */
+	};
+};
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a slot's index is its low half");
+_Static_assert(sizeof(struct cr__slot) == 16 && offsetof(struct cr__slot, value) == 12,
+               "the assembly knows where the value lies");
+
+/* In the same library always: a direct jump gets there. */
+#pragma GCC visibility push(hidden)
+
 /*
- * A suspended context is its stack pointer.
- *
- * Suspends into *save_sp and resumes *load_sp, read after *save_sp was written. Returns once
+ * Suspends into *save_sp and resumes what *slot holds once *save_sp has been written. Returns when
  * somebody resumes what was saved, with the value that they gave. errno, whose address is the
  * thread's, is kept in each context.
  */
-int cr__ctx_switch(void **save_sp, void *const *load_sp, int value, int *errno_at);
+int cr__ctx_switch(void **save_sp, const struct cr__slot *slot, int *errno_at);
 
 /* Resumes a context for good. */
 _Noreturn void cr__ctx_jump(void *load_sp, int value, int *errno_at);
 
 void cr__ctx_entry(void);
+
+#pragma GCC visibility pop
 
 typedef void (*cr__code)(void);
 

@@ -88,8 +88,7 @@
 	.endm
 
 /*
- * int cr__ctx_switch(void **save_sp [x0], void *const *load_sp [x1], int value [w2],
- *                    int *errno_at [x3])
+ * int cr__ctx_switch(void **save_sp [x0], const struct cr__slot *slot [x1], int *errno_at [x2])
  * Returns, in the context it resumes, the value that its resumer gave.
  */
 	.globl	cr__ctx_switch
@@ -100,16 +99,16 @@ cr__ctx_switch:
 	.cfi_startproc
 	hint	#34			/* bti c */
 	save_frame
-	ldr	w9, [x3]
+	ldr	w9, [x2]
 	str	w9, [sp, #ERRNO]
 	mov	x9, sp
 	str	x9, [x0]
 	/* Only now: a context may resume itself. */
+	ldr	w0, [x1, #12]
 	ldr	x9, [x1]
 	mov	sp, x9
 	ldr	w9, [sp, #ERRNO]
-	str	w9, [x3]
-	mov	w0, w2
+	str	w9, [x2]
 	load_frame
 	ret
 	.cfi_endproc

@@ -20,9 +20,9 @@
 	.text
 
 /*
- * int cr__ctx_switch(void **save_sp [rdi], void *const *load_sp [rsi], int value [edx],
- *                    int *errno_at [rcx])
- * Returns, in the context it resumes, the value that its resumer gave.
+ * int cr__ctx_switch(void **save_sp [rdi], const struct cr__slot *slot [rsi], int *errno_at [rdx])
+ * Returns, in the context it resumes, the value that its resumer gave. Never called through a
+ * pointer, so no endbr64 stands here.
  */
 	.globl	cr__ctx_switch
 	.hidden	cr__ctx_switch
@@ -30,9 +30,8 @@
 	.p2align 5
 cr__ctx_switch:
 	.cfi_startproc
-	endbr64
 	/* Below the stack pointer, in the red zone (section 3.2.2): no handler writes there. */
-	movl	(%rcx), %r8d
+	movl	(%rdx), %r8d
 	movq	%rbp, -8(%rsp)
 	.cfi_offset %rbp, -16
 	movq	%rbx, -16(%rsp)
@@ -49,12 +48,12 @@ cr__ctx_switch:
 	leaq	-56(%rsp), %rax
 	movq	%rax, (%rdi)
 	/* Only now: a context may resume itself. */
+	movl	12(%rsi), %eax
 	movq	(%rsi), %rsi
 	/* From here on the frame is the other context's, at rsi: the same places, from its end. */
 	.cfi_def_cfa %rsi, 64
 	movl	0(%rsi), %r8d
-	movl	%edx, %eax
-	movl	%r8d, (%rcx)
+	movl	%r8d, (%rdx)
 	movq	48(%rsi), %rbp
 	.cfi_same_value %rbp
 	movq	40(%rsi), %rbx

@@ -125,7 +125,7 @@ void cr__loop_post(struct cr__loop *loop, struct cr__post *post)
 	post->next = NULL;
 	*loop->posts_tail = post;
 	loop->posts_tail = &post->next;
-	loop->left = 0;
+	loop->poll_at = loop->handed;
 }
 
 int cr_loop_post(void (*fn)(void *arg), void *arg)

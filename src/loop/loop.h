@@ -41,11 +41,11 @@ struct cr__closer {
 
 struct cr__loop {
 	/*
-	 * How many more times tasks may hand over to each other before the loop polls. Whoever has
-	 * work for the loop's next turn sets it to zero: the next suspension gives the loop the
-	 * processor.
+	 * The scheduler's count of tasks that got the processor, in steps of its own, and the count at
+	 * which the next suspension gives it to the loop, so that it polls. Whoever has work for the
+	 * loop's next turn makes them equal.
 	 */
-	int32_t left;
+	uint32_t handed, poll_at;
 	_Atomic(struct cr__post *) inbox; /* from other threads, last in first out */
 	struct cr__post *posts_head, **posts_tail;
 

@@ -26,7 +26,7 @@ const struct cr__debug_descriptor cr__debug_descriptor = {
 			WORD(offsetof(struct cr__sched, block_top)),
 			WORD(offsetof(struct cr__sched, current)),
 			WORD(offsetof(struct cr__sched, queue)),
-			WORD(offsetof(struct cr__sched, head)),
+			WORD(offsetof(struct cr__loop, handed)),
 			WORD(offsetof(struct cr__sched, tail)),
 			WORD(offsetof(struct cr__sched, mask)),
 			/* A slot of the queue: what a runnable task's stack pointer is. */

@@ -25,12 +25,12 @@ static inline int cr__switch_to(struct cr__sched *s, struct cr__task *self, void
 	int value;
 
 	cr__fiber_leave(&self->fiber, &cr__block_or_loop(s, slot->index)->fiber, false);
-	value = cr__ctx_switch(save_sp, &slot->sp, slot->value, s->errno_at);
+	value = cr__ctx_switch(save_sp, slot, s->errno_at);
 	cr__fiber_arrive(&self->fiber, NULL);
 	return value;
 #else
 	(void)self;
-	return cr__ctx_switch(save_sp, &slot->sp, (int)(slot->resume >> 32), s->errno_at);
+	return cr__ctx_switch(save_sp, slot, s->errno_at);
 #endif
 }
 
@@ -48,31 +48,35 @@ static inline __attribute__((always_inline)) void cr__fetch_ahead(struct cr__sch
 {
 	const char *frame;
 
-	if (s->tail - s->head <= CR__FRAME_AHEAD)
+	if (s->tail - s->loop.handed <= cr__slot_behind(0, CR__FRAME_AHEAD))
 		return;
-	frame = s->queue[(s->head + CR__FRAME_AHEAD) & s->mask].sp;
+	frame = cr__slot_at(s, cr__slot_behind(s->loop.handed, CR__FRAME_AHEAD))->sp;
 	__builtin_prefetch(frame, 1);
 	__builtin_prefetch(frame + 64, 1);
 }
 
-/* Who is next: the first task in the queue, or the loop, whose slot holds index 0. */
-static inline struct cr__slot *cr__next_slot(struct cr__sched *s)
+/*
+ * Who is next: the first task in the queue, or the loop, whose slot holds index 0. `queued`: the
+ * queue is known to hold somebody, the running task itself.
+ */
+static inline struct cr__slot *cr__next_slot(struct cr__sched *s, bool queued)
 {
-	if (__builtin_expect(--s->loop.left <= 0, 0) || cr__queue_empty(s))
+	if (__builtin_expect(s->loop.handed == s->loop.poll_at, 0) ||
+	    (!queued && cr__queue_empty(s)))
 		return &s->loop_slot;
 	cr__fetch_ahead(s);
-	return &s->queue[s->head++ & s->mask];
+	return cr__queue_pop(s);
 }
 
 /*
  * Gives the processor away; *save_sp gets the context. Returns the value that it is resumed with.
  */
-static inline int cr__hand_over(struct cr__sched *s, void **save_sp)
+static inline int cr__hand_over(struct cr__sched *s, void **save_sp, bool queued)
 {
 	struct cr__task *self = &s->blocks[s->current];
-	struct cr__slot *slot = cr__next_slot(s);
+	struct cr__slot *slot = cr__next_slot(s, queued);
 
-	s->current = (uint32_t)slot->resume;
+	s->current = slot->index;
 	return cr__switch_to(s, self, save_sp, slot);
 }
 
@@ -107,13 +111,13 @@ static inline int cr__park_in(struct cr__sched *s, struct cr__task *self, struct
 	                             cr__park_hook != NULL,
 	                     0))
 		return cr__park_slowly(s, self);
-	return cr__hand_over(s, &self->sp);
+	return cr__hand_over(s, &self->sp, false);
 }
 
 /* Gives the processor away for good: the running task has ended. */
 static inline _Noreturn void cr__leave(struct cr__sched *s, struct cr__task *task)
 {
-	struct cr__slot *slot = cr__next_slot(s);
+	struct cr__slot *slot = cr__next_slot(s, false);
 
 	s->current = slot->index;
 #if CR__SANITIZED

@@ -86,7 +86,7 @@ static void sigint_give_back(const struct sigaction *old)
  */
 static void batch(struct cr__sched *s)
 {
-	int32_t runnable = (int32_t)(s->tail - s->head);
+	int32_t runnable = (int32_t)cr__queue_count(s);
 	cr_nsec began, took;
 
 	if (s->loop.backend->shuffle) {
@@ -101,7 +101,7 @@ static void batch(struct cr__sched *s)
 	}
 	began = cr__loop_now(&s->loop);
 	cr__sched_batch(s, s->quantum);
-	if (s->loop.left > 0)
+	if (s->loop.handed != s->loop.poll_at)
 		return;
 	took = cr__loop_now(&s->loop) - began;
 	if (took > quantum_long && s->quantum > 1)

@@ -53,10 +53,10 @@ static void look_closer(struct cr__sched *s, struct cr__task *self)
 /* Queues the running task behind the others and gives the processor away. */
 static inline int yield(struct cr__sched *s)
 {
-	struct cr__slot *slot = &s->queue[s->tail++ & s->mask];
+	struct cr__slot *slot = cr__queue_push(s);
 
 	slot->resume = s->current;
-	return cr__hand_over(s, &slot->sp);
+	return cr__hand_over(s, &slot->sp, true);
 }
 
 /*
@@ -79,7 +79,7 @@ static __attribute__((noinline)) int suspend_with_exceptions(struct cr__sched *s
 	int value;
 
 	*s->exceptions = (struct cr__exceptions){0};
-	value = save_sp ? cr__hand_over(s, save_sp) : yield(s);
+	value = save_sp ? cr__hand_over(s, save_sp, false) : yield(s);
 	*s->exceptions = kept;
 	return value;
 }
@@ -107,11 +107,11 @@ int cr__park_slowly(struct cr__sched *s, struct cr__task *self)
 	look_closer(s, self);
 	if (cr__park_hook) {
 		s->hooked = self->wait;
-		s->loop.left = 0;
+		s->loop.poll_at = s->loop.handed;
 	}
 	if (has_exceptions(s))
 		return suspend_with_exceptions(s, &self->sp);
-	return cr__hand_over(s, &self->sp);
+	return cr__hand_over(s, &self->sp, false);
 }
 
 int cr__park(struct cr__wait *wait)
@@ -128,28 +128,27 @@ void cr__unpark(struct cr__task *task, int status)
 
 int cr__queue_reserve(struct cr__sched *s, uint32_t count)
 {
-	uint32_t capacity = 1024, size = 0;
+	const uint32_t present = s->queue ? s->mask / (uint32_t)sizeof *s->queue + 1 : 0;
+	const uint32_t size = cr__queue_count(s);
+	uint32_t capacity = present ? present : 1024;
 	struct cr__slot *queue;
 
-	if (s->queue) {
-		capacity = s->mask + 1;
-		size = s->tail - s->head;
-	}
 	while (capacity <= count)
 		capacity *= 2;
-	if (s->queue && capacity == s->mask + 1)
+	if (capacity == present)
 		return 0;
 	/* Zero: what is fetched ahead may be a slot that nobody has used yet. */
 	queue = cr__alloc_zero(capacity, sizeof *queue);
 	if (!queue)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < size; i++)
-		queue[i] = s->queue[(s->head + i) & s->mask];
+		queue[i] = *cr__slot_at(s, cr__slot_behind(s->loop.handed, i));
 	cr__free(s->queue);
 	s->queue = queue;
-	s->head = 0;
-	s->tail = size;
-	s->mask = capacity - 1;
+	s->loop.poll_at -= s->loop.handed;
+	s->loop.handed = 0;
+	s->tail = cr__slot_behind(0, size);
+	s->mask = cr__slot_behind(0, capacity - 1);
 	return 0;
 }
 
@@ -176,7 +175,7 @@ int cr__budget_yield(struct cr__sched *s)
 {
 	s->budget_task = NULL;
 	/* The others and the kernel: the loop polls before this task goes on. */
-	s->loop.left = 0;
+	s->loop.poll_at = s->loop.handed;
 	if (s->special & CR__DEBUGGED)
 		cr__debug_suspend(s, cr__running(s));
 	if (has_exceptions(s))
@@ -206,9 +205,10 @@ __attribute__((cold)) int cr__park_refuse(void)
 
 void cr__sched_batch(struct cr__sched *s, int32_t count)
 {
-	struct cr__slot *slot = &s->queue[s->head++ & s->mask];
+	struct cr__slot *slot;
 
-	s->loop.left = count;
+	s->loop.poll_at = cr__slot_behind(s->loop.handed, (uint32_t)count);
+	slot = cr__queue_pop(s);
 	s->current = slot->index;
 	cr__switch_to(s, &s->loop_task, &s->loop_slot.sp, slot);
 	if (s->hooked) {

@@ -151,20 +151,6 @@ enum {
 
 enum { CR__SCOPE_MAGIC = 0x5c0be };
 
-/* A runnable task. */
-struct cr__slot {
-	void *sp;
-	union {
-		struct {
-			uint32_t index; /* of its block */
-			int32_t value;  /* what its suspended call returns */
-		};
-		uint64_t resume; /* both: the index alone means the value 0 */
-	};
-};
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a slot's index is its low half");
-
 /* In special: some stacks have no guard; suspensions are watched; the program speaks C++. */
 #define CR__UNGUARDED (UINT32_C(1) << 31)
 #define CR__DEBUGGED (UINT32_C(1) << 30)
@@ -191,9 +177,12 @@ struct cr__sched {
 	 * CR__EXCEPTIONS.
 	 */
 	uint32_t special;
-	/* the run queue: [head..tail), taken modulo the mask; never full */
+	/*
+	 * the run queue: from loop.handed to the tail, counted in bytes, taken modulo the mask;
+	 * never full
+	 */
 	struct cr__slot *queue;
-	uint32_t head, tail, mask;
+	uint32_t tail, mask;
 	struct cr__slot loop_slot; /* the loop's own context, while a task runs */
 	int32_t quantum;           /* how many hand-overs between two polls, as things are going */
 	int *errno_at;
@@ -201,6 +190,8 @@ struct cr__sched {
 
 	struct cr__task *blocks; /* the array; [0] is never used */
 	struct cr__task *free;
+	/* not beside `spawned`: counted up together, a death's store would hold up the next birth */
+	uint64_t alive;
 	uint32_t block_top, block_committed, block_max, block_limit;
 	uint32_t handle_bits; /* the loop's, in each handle */
 	struct cr__stack_pool stacks;
@@ -217,7 +208,7 @@ struct cr__sched {
 #if CR__TSAN
 	void *dead_fiber; /* of the task that ended last: it cannot destroy its own */
 #endif
-	uint64_t spawned, alive;
+	uint64_t spawned;
 	uint32_t choices;      /* how many cr_select() began */
 	void *alternate_stack; /* for signal handlers; NULL: the program has its own */
 	/*
@@ -287,10 +278,50 @@ static inline struct cr__task *cr__running(const struct cr__sched *s)
 	return s->current ? &s->blocks[s->current] : NULL;
 }
 
+/*
+ * Positions in the run queue are a slot's size apart, so that a hand-over need not multiply. The
+ * largest queue, of twice as many slots as there can be handles, is an eighth of what they can
+ * tell apart.
+ */
+static inline struct cr__slot *cr__slot_at(const struct cr__sched *s, uint32_t position)
+{
+	return (struct cr__slot *)(void *)((char *)s->queue + (position & s->mask));
+}
+
+/* The position `count` slots behind another one. */
+static inline uint32_t cr__slot_behind(uint32_t position, uint32_t count)
+{
+	return position + count * (uint32_t)sizeof(struct cr__slot);
+}
+
+/* Makes the queue one slot longer: the new slot is the caller's to fill. */
+static inline struct cr__slot *cr__queue_push(struct cr__sched *s)
+{
+	struct cr__slot *slot = cr__slot_at(s, s->tail);
+
+	s->tail = cr__slot_behind(s->tail, 1);
+	return slot;
+}
+
+/* Takes the first slot out: it holds until the next push. */
+static inline struct cr__slot *cr__queue_pop(struct cr__sched *s)
+{
+	struct cr__slot *slot = cr__slot_at(s, s->loop.handed);
+
+	s->loop.handed = cr__slot_behind(s->loop.handed, 1);
+	return slot;
+}
+
+/* How many tasks are runnable. */
+static inline uint32_t cr__queue_count(const struct cr__sched *s)
+{
+	return (s->tail - s->loop.handed) / (uint32_t)sizeof(struct cr__slot);
+}
+
 /* Appends a suspended task to the run queue. */
 static inline void cr__ready(struct cr__sched *s, struct cr__task *task, int value)
 {
-	struct cr__slot *slot = &s->queue[s->tail++ & s->mask];
+	struct cr__slot *slot = cr__queue_push(s);
 
 	slot->sp = task->sp;
 	slot->index = cr__task_index(s, task);
@@ -299,7 +330,7 @@ static inline void cr__ready(struct cr__sched *s, struct cr__task *task, int val
 
 static inline bool cr__queue_empty(const struct cr__sched *s)
 {
-	return s->head == s->tail;
+	return s->loop.handed == s->tail;
 }
 
 _Noreturn void cr__sched_outside(const char *caller);

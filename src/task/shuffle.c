@@ -3,7 +3,7 @@
 
 void cr__sched_shuffle(struct cr__sched *s)
 {
-	uint32_t count = s->tail - s->head;
+	uint32_t count = cr__queue_count(s);
 
 	/*
 	 * Fisher and Yates, with the backend's random numbers. Without a seed the order stays as it
@@ -11,8 +11,8 @@ void cr__sched_shuffle(struct cr__sched *s)
 	 */
 	for (uint32_t i = count; s->loop.seed && i > 1; i--) {
 		uint32_t j = (uint32_t)(s->loop.backend->shuffle(&s->loop, i) % i);
-		struct cr__slot *a = &s->queue[(s->head + j) & s->mask];
-		struct cr__slot *b = &s->queue[(s->head + i - 1) & s->mask];
+		struct cr__slot *a = cr__slot_at(s, cr__slot_behind(s->loop.handed, j));
+		struct cr__slot *b = cr__slot_at(s, cr__slot_behind(s->loop.handed, i - 1));
 		struct cr__slot swapped = *a;
 
 		*a = *b;
@@ -20,5 +20,5 @@ void cr__sched_shuffle(struct cr__sched *s)
 	}
 	cr__loop_trace(&s->loop, (uint64_t)cr__loop_now(&s->loop));
 	for (uint32_t i = 0; i < count; i++)
-		cr__loop_trace(&s->loop, s->queue[(s->head + i) & s->mask].index);
+		cr__loop_trace(&s->loop, cr__slot_at(s, cr__slot_behind(s->loop.handed, i))->index);
 }

@@ -203,14 +203,15 @@ static void the_queue_grows_around_its_content(void)
 	CHECK_EQ(cr__queue_reserve(sched, 1000), 0);
 	for (int i = 0; i < 700; i++)
 		cr__ready(sched, take(), 0);
-	sched->head += 700;
+	for (int i = 0; i < 700; i++)
+		cr__queue_pop(sched);
 	for (int i = 1; i <= 900; i++)
 		cr__ready(sched, &sched->blocks[i % 700 + 1], i);
 	CHECK_EQ(cr__queue_reserve(sched, 5000), 0);
-	CHECK_GE(sched->mask, 5000);
-	CHECK_EQ(sched->tail - sched->head, 900);
+	CHECK_GE(sched->mask, 5000 * sizeof(struct cr__slot));
+	CHECK_EQ(cr__queue_count(sched), 900);
 	for (int i = 1; i <= 900; i++) {
-		struct cr__slot slot = sched->queue[sched->head++ & sched->mask];
+		const struct cr__slot slot = *cr__queue_pop(sched);
 
 		CHECK_EQ(slot.index, i % 700 + 1);
 		CHECK_EQ(slot.value, i);

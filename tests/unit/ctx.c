@@ -15,13 +15,7 @@
 enum { STACK_SIZE = 65536 };
 
 static alignas(64) char stack_memory[4][STACK_SIZE];
-/* A suspended context, and what it is resumed with. */
-struct suspended {
-	void *sp;
-	int value;
-};
-
-static struct suspended main_ctx, ctx[4];
+static struct cr__slot main_ctx, ctx[4];
 static char words[64];
 static int finished;
 
@@ -34,9 +28,9 @@ static void say(char letter)
 	words[size + 1] = '\0';
 }
 
-static int hand_over(struct suspended *from, struct suspended *to)
+static int hand_over(struct cr__slot *from, const struct cr__slot *to)
 {
-	return cr__ctx_switch(&from->sp, &to->sp, to->value, &errno);
+	return cr__ctx_switch(&from->sp, to, &errno);
 }
 
 static void arrive(void)
