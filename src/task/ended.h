@@ -31,6 +31,22 @@ static inline void cr__ended_push(struct cr__ended *list, struct cr__task *task)
 	list->count++;
 }
 
+/* The same where the list is full: the oldest block is given back in exchange. */
+static inline __attribute__((always_inline)) void cr__ended_exchange(struct cr__sched *s,
+                                                                     struct cr__ended *list,
+                                                                     struct cr__task *task)
+{
+	struct cr__node *oldest = list->first, *last = list->last;
+
+	task->node.next = NULL;
+	task->node.prev = last;
+	last->next = &task->node;
+	list->last = &task->node;
+	list->first = oldest->next;
+	list->first->prev = NULL;
+	cr__block_give(s, cr__task_of_node(oldest));
+}
+
 static inline void cr__ended_remove(struct cr__ended *list, struct cr__task *task)
 {
 	struct cr__node *node = &task->node;
@@ -72,9 +88,10 @@ static inline void cr__ended_trim(struct cr__sched *s, struct cr__ended *list, u
 static inline void cr__ended_push_read(struct cr__sched *s, struct cr__scope *scope,
                                        struct cr__task *task)
 {
-	cr__ended_push(&scope->read, task);
-	if (scope->read.count > CR__READ_KEPT)
-		cr__ended_drop(s, &scope->read);
+	if (__builtin_expect(scope->read.count == CR__READ_KEPT, 1))
+		cr__ended_exchange(s, &scope->read, task);
+	else
+		cr__ended_push(&scope->read, task);
 }
 
 /* Marks an ended task's result as read. */

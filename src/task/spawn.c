@@ -236,7 +236,7 @@ static _Noreturn void task_finish(int result)
 	task->result = result;
 	if (task->flags & (CR__TASK_EXTRA | CR__TASK_KEEPS | CR__TASK_LOCALS))
 		handled = settle(scope, task);
-	task->flags |= CR__TASK_DONE;
+	task->flags |= task->joiners ? CR__TASK_DONE | CR__TASK_READ : CR__TASK_DONE;
 	cr__node_unlink(s, &task->node);
 	if (task->joiners) {
 		struct cr__join *join = task->joiners;
@@ -247,7 +247,6 @@ static _Noreturn void task_finish(int result)
 		} else {
 			cr__joiners_wake(s, task);
 		}
-		task->flags |= CR__TASK_READ;
 		handled = true;
 	}
 	s->alive--;
