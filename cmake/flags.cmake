@@ -57,6 +57,8 @@ target_compile_options(corail_library_flags INTERFACE
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
   # Intel's processors from Skylake to Cascade Lake decode a jump that touches a 32-byte boundary
   # slowly each time ("Mitigations for Jump Conditional Code Erratum", 2019): some 5 % of a yield.
-  target_compile_options(corail_library_flags INTERFACE -Wa,-mbranches-within-32B-boundaries)
+  target_compile_options(corail_library_flags INTERFACE
+    $<$<C_COMPILER_ID:GNU>:-Wa,-mbranches-within-32B-boundaries>
+    $<$<C_COMPILER_ID:Clang>:-mbranches-within-32B-boundaries>)
 endif()
 target_link_libraries(corail_library_flags INTERFACE corail_flags)
