@@ -96,6 +96,25 @@ static void order_survives_the_counter_s_end(void)
 	cr__timers_destroy(&timers);
 }
 
+/* A timer for next week, on a loop that sets ten thousand others a second meanwhile. */
+static void a_timer_fires_however_many_were_set_since(void)
+{
+	static const uint32_t since[] = {0, INT32_MAX, UINT32_C(1) << 31, UINT32_C(3) << 30,
+	                                 UINT32_MAX};
+
+	for (size_t i = 0; i < sizeof since / sizeof *since; i++) {
+		begin(MANY);
+		timers.order_next = 5;
+		set(0, 1000);
+		timers.order_next += since[i];
+		set(1, 1001);
+		CHECK_EQ(cr__timers_fire(&timers, 2000), 2);
+		CHECK_EQ(order[0], 0);
+		CHECK_EQ(order[1], 1);
+		cr__timers_destroy(&timers);
+	}
+}
+
 static void unsetting_is_harmless_twice(void)
 {
 	begin(100);
@@ -234,6 +253,7 @@ int main(void)
 	RUN(deadlines_come_in_order);
 	RUN(equal_deadlines_fire_as_they_were_set);
 	RUN(order_survives_the_counter_s_end);
+	RUN(a_timer_fires_however_many_were_set_since);
 	RUN(unsetting_is_harmless_twice);
 	RUN(at_random_as_the_model_says);
 	RUN(one_that_sets_itself_waits_for_the_next_turn);
