@@ -17,6 +17,8 @@ import re
 import gdb
 import gdb.unwinder
 
+VERSION = 2
+
 WORDS = (
     "loop_next", "loop_id", "blocks", "block_top", "current",
     "queue", "head", "tail", "mask", "slot_size", "slot_sp", "slot_index",
@@ -63,7 +65,7 @@ def descriptor():
         raise Corail("no Corail in this program: the symbol cr__debug_descriptor is missing")
     if memory(base, 6) != b"corail":
         raise Corail("cr__debug_descriptor does not hold Corail's mark")
-    if word(base + 8) < 1 or word(base + 16) < len(WORDS):
+    if word(base + 8) < VERSION or word(base + 16) < len(WORDS):
         raise Corail("this program's Corail is older than this script")
     found = {name: word(base + 32 + 8 * i) for i, name in enumerate(WORDS)}
     found["registry"] = word(base + 24)

@@ -6,9 +6,11 @@
  * and the tasks of a live process or of a core file from outside, without debug information and
  * without our help: addresses and offsets, all in 64-bit words. New words are added at the end,
  * with a new version. tools/corail-gdb.py reads it. The order of the words is the format.
+ *
+ * Version 2: positions in the run queue, and its mask, are in bytes instead of slots.
  */
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 #define WORD(value) ((uint64_t)(value))
 

@@ -132,6 +132,7 @@ int cr__queue_reserve(struct cr__sched *s, uint32_t count)
 	const uint32_t size = cr__queue_count(s);
 	uint32_t capacity = present ? present : 1024;
 	struct cr__slot *queue;
+	uint32_t first;
 
 	while (capacity <= count)
 		capacity *= 2;
@@ -145,9 +146,11 @@ int cr__queue_reserve(struct cr__sched *s, uint32_t count)
 		queue[i] = *cr__slot_at(s, cr__slot_behind(s->loop.handed, i));
 	cr__free(s->queue);
 	s->queue = queue;
-	s->loop.poll_at -= s->loop.handed;
-	s->loop.handed = 0;
-	s->tail = cr__slot_behind(0, size);
+	/* Positions begin one round before they wrap, so that every program sees it happen. */
+	first = 0 - cr__slot_behind(0, capacity);
+	s->loop.poll_at += first - s->loop.handed;
+	s->loop.handed = first;
+	s->tail = cr__slot_behind(first, size);
 	s->mask = cr__slot_behind(0, capacity - 1);
 	return 0;
 }

@@ -34,6 +34,8 @@ look() { # look FILE: what every way of looking must show
 	expect "$1" '^task [0-9]+ target_main \(.*gdb_target\.c:[0-9]+\) running'
 	expect "$1" '^task [0-9]+ sleeper \(.*gdb_target\.c:[0-9]+\) waiting: sleep'
 	expect "$1" '^task [0-9]+ the second one \(.*\) waiting: sleep'
+	expect "$1" '^task [0-9]+ yielder \(.*\) ready'
+	expect "$1" '^#[0-9]+ .*yielder \(count='
 	expect "$1" '^#[0-9]+ .*sink \(depth='
 	expect "$1" '^#[0-9]+ .*sleeper \('
 	expect "$1" '^#[0-9]+ .*cr__ctx_entry'

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What gdb.sh looks into: tasks asleep at a known depth, one with a name of its own, then abort(3);
- * or, with an argument, a SIGALRM while all are asleep.
+ * What gdb.sh looks into: tasks asleep at a known depth, one with a name of its own, one that is
+ * ready to go on, then abort(3); or, with an argument, a SIGALRM while all are asleep.
  */
 #include <corail/task.h>
 
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,9 +23,19 @@ static int sleeper(const int *depth)
 	return sink(*depth);
 }
 
+/* Runnable whenever another one runs. */
+static int yielder(const int *count)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < *count; i++)
+		r = cr_yield();
+	return r;
+}
+
 static int target_main(const int *depth)
 {
-	static const int deeper = 3;
+	static const int deeper = 3, for_ever = INT_MAX;
 	CORAIL_SCOPE(scope);
 
 	cr_spawn(&scope, sleeper, depth);
@@ -33,6 +44,7 @@ static int target_main(const int *depth)
 		alarm(1);
 		return cr_sleep(cr_seconds(3600));
 	}
+	cr_spawn(&scope, yielder, &for_ever);
 	cr_sleep(cr_millis(1));
 	abort();
 }

@@ -197,31 +197,70 @@ static void no_memory_is_told_and_survived(void)
 }
 
 /* Whatever is in the queue stays in it, and in order, when it grows. */
-static void the_queue_grows_around_its_content(void)
+/* Fills, grows and empties a queue whose positions begin there. */
+static void grow_around_content(uint32_t first)
 {
+	uint32_t left;
+
 	begin(0);
 	CHECK_EQ(cr__queue_reserve(sched, 1000), 0);
+	CHECK_EQ(first % sizeof(struct cr__slot), 0);
+	sched->loop.handed = sched->tail = first;
 	for (int i = 0; i < 700; i++)
 		cr__ready(sched, take(), 0);
 	for (int i = 0; i < 700; i++)
 		cr__queue_pop(sched);
+	CHECK(cr__queue_empty(sched));
 	for (int i = 1; i <= 900; i++)
 		cr__ready(sched, &sched->blocks[i % 700 + 1], i);
+	CHECK_EQ(cr__queue_count(sched), 900);
+	/* In the middle of a batch that ends before the queue does. */
+	sched->loop.poll_at = cr__slot_behind(sched->loop.handed, 300);
 	CHECK_EQ(cr__queue_reserve(sched, 5000), 0);
 	CHECK_GE(sched->mask, 5000 * sizeof(struct cr__slot));
 	CHECK_EQ(cr__queue_count(sched), 900);
 	for (int i = 1; i <= 900; i++) {
-		const struct cr__slot slot = *cr__queue_pop(sched);
+		struct cr__slot slot;
 
+		left = sched->loop.poll_at - sched->loop.handed;
+		CHECK_EQ(left, cr__slot_behind(0, (uint32_t)(301 - i)));
+		slot = *cr__queue_pop(sched);
 		CHECK_EQ(slot.index, i % 700 + 1);
 		CHECK_EQ(slot.value, i);
 	}
 	CHECK(cr__queue_empty(sched));
+	end();
+}
+
+static void the_queue_grows_around_its_content(void)
+{
+	grow_around_content(0);
+	begin(0);
+	CHECK_EQ(cr__queue_reserve(sched, 5000), 0);
 	cr__alloc_fail_at(1);
 	CHECK_EQ(cr__queue_reserve(sched, 5000), 0);
 	CHECK_EQ(cr__queue_reserve(sched, 50000), -ENOMEM);
 	cr__alloc_fail_at(0);
 	end();
+}
+
+/* Positions are 32 bits wide: they wrap after 2^28 hand-overs, some seconds of yielding. */
+static void positions_in_the_queue_wrap(void)
+{
+	for (uint32_t before = 1; before <= 1700; before += before < 20 ? 1 : 97)
+		grow_around_content(0 - cr__slot_behind(0, before));
+}
+
+/* So that no program has to run that long to see it, each begins one round of the ring before. */
+static void every_queue_is_about_to_wrap(void)
+{
+	for (uint32_t count = 1000; count < 100000; count *= 10) {
+		begin(0);
+		CHECK_EQ(cr__queue_reserve(sched, count), 0);
+		CHECK_EQ(0 - sched->loop.handed, sched->mask + sizeof(struct cr__slot));
+		CHECK(cr__queue_empty(sched));
+		end();
+	}
 }
 
 int main(void)
@@ -235,5 +274,7 @@ int main(void)
 	RUN(the_limit_counts_the_living_only);
 	RUN(no_memory_is_told_and_survived);
 	RUN(the_queue_grows_around_its_content);
+	RUN(positions_in_the_queue_wrap);
+	RUN(every_queue_is_about_to_wrap);
 	return test_done();
 }
