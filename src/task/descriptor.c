@@ -43,8 +43,8 @@ const struct cr__debug_descriptor cr__debug_descriptor = {
 			WORD(offsetof(struct cr__task, flags)),
 			WORD(CR__TASK_DONE),
 			WORD(CR__TASK_NAMED),
-			WORD(offsetof(struct cr__task, stack_base)),
-			WORD(offsetof(struct cr__task, stack_class)),
+			WORD(offsetof(struct cr__task, stack.base)),
+			WORD(offsetof(struct cr__task, stack.class)),
 			WORD(CR__STACK_SIZE_MIN), /* shifted left by the class: a stack's size */
 			WORD(sizeof(struct cr__extra) - offsetof(struct cr__extra, name)),
 			/* ^ how far below the high end of its stack a task's own name stands */

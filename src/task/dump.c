@@ -25,7 +25,7 @@ static void describe(struct cr__sched *s, struct cr__task *task, cr_task_info *i
 		.wait_reason = task->wait ? task->wait->reason : NULL,
 		.wait_fd = task->wait ? task->wait->fd : -1,
 		.cancelled = cr__node_cancelled(task->inner),
-		.stack_size_bytes = cr__stack_size(task->stack_class),
+		.stack_size_bytes = cr__stack_size(task->stack.class),
 	};
 	if (parent && parent != &s->loop_task)
 		info->parent = cr__task_handle(s, parent);
@@ -181,8 +181,6 @@ uint64_t cr_debug_trace(void)
 size_t cr_debug_stack_high_water(void)
 {
 	struct cr__task *self = cr__task_current("cr_debug_stack_high_water");
-	struct cr__stack stack = {self->stack_base, self->stack_number, self->stack_class,
-	                          self->stack_guard};
 
-	return cr__stack_touched(&stack);
+	return cr__stack_touched(&self->stack);
 }

@@ -31,19 +31,20 @@ static inline void cr__ended_push(struct cr__ended *list, struct cr__task *task)
 	list->count++;
 }
 
-/* The same where the list is full: the oldest block is given back in exchange. */
+/*
+ * The same where the list is full: the oldest block is given back in exchange. Only for a list that
+ * nobody takes from the middle of: what comes before a block is not noted.
+ */
 static inline __attribute__((always_inline)) void cr__ended_exchange(struct cr__sched *s,
                                                                      struct cr__ended *list,
                                                                      struct cr__task *task)
 {
-	struct cr__node *oldest = list->first, *last = list->last;
+	struct cr__node *oldest = list->first;
 
 	task->node.next = NULL;
-	task->node.prev = last;
-	last->next = &task->node;
+	list->last->next = &task->node;
 	list->last = &task->node;
 	list->first = oldest->next;
-	list->first->prev = NULL;
 	cr__block_give(s, cr__task_of_node(oldest));
 }
 

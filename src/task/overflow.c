@@ -36,7 +36,7 @@ static void report(struct cr__task *task, int fd)
 	        "its stack of %zu KiB is used up.\n"
 	        "corail: give it a larger one: cr_spawn_options.stack_size_bytes, or "
 	        "cr_options.stack_size_bytes for all.\n",
-	        cr__task_name(task), task->site, cr__stack_size(task->stack_class) / 1024);
+	        cr__task_name(task), task->site, cr__stack_size(task->stack.class) / 1024);
 	count = backtrace(frames, FRAMES);
 	backtrace_symbols_fd(frames, count, fd);
 }
@@ -74,8 +74,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
 	struct cr__task *task = s ? cr__running(s) : NULL;
 	char *address = info->si_addr;
 
-	if (task && task->stack_guard != CR__GUARD_CHECK && address >= task->stack_base &&
-	    address < task->stack_base + CR__GUARD_SIZE) {
+	if (task && task->stack.guard != CR__GUARD_CHECK && address >= task->stack.base &&
+	    address < task->stack.base + CR__GUARD_SIZE) {
 		report(task, STDERR_FILENO);
 		signal(number, SIG_DFL);
 		return; /* to the same instruction, which faults again */

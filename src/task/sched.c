@@ -41,10 +41,7 @@ __attribute__((cold)) void cr__sched_outside(const char *caller)
  */
 static void look_closer(struct cr__sched *s, struct cr__task *self)
 {
-	struct cr__stack stack = {self->stack_base, self->stack_number, self->stack_class,
-	                          self->stack_guard};
-
-	if ((s->special & CR__UNGUARDED) && !cr__stack_intact(&stack))
+	if ((s->special & CR__UNGUARDED) && !cr__stack_intact(&self->stack))
 		cr__overflow_report(s, self);
 	if (s->special & CR__DEBUGGED)
 		cr__debug_suspend(s, self);

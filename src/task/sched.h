@@ -61,11 +61,9 @@ struct cr__task {
 	uint32_t generation;    /* of this block: even while it is free */
 	uint32_t flags;
 	int32_t result;
-	uint32_t stack_number;
-	uint8_t stack_class, stack_guard;
 	struct cr__node node;     /* 40 bytes */
 	struct cr__task *next;    /* in the list of free blocks */
-	char *stack_base;         /* the low end */
+	struct cr__stack stack;   /* 16 bytes */
 	struct cr__extra *extra;  /* at the high end */
 	struct cr__join *joiners; /* who awaits it: a ring, first come first */
 	cr__site site;

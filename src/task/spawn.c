@@ -73,10 +73,11 @@ static inline struct cr__task *create(struct cr__sched *s, struct cr__scope *sco
 		cr__block_give(s, task);
 		return NULL;
 	}
-	task->stack_base = stack.base;
-	task->stack_number = stack.number;
-	task->stack_class = stack.class;
-	task->stack_guard = stack.guard;
+	/* Word by word: they stay in registers. */
+	task->stack.base = stack.base;
+	task->stack.number = stack.number;
+	task->stack.class = stack.class;
+	task->stack.guard = stack.guard;
 	if (__builtin_expect(stack.guard == CR__GUARD_CHECK, 0))
 		s->special |= CR__UNGUARDED;
 	task->extra = (struct cr__extra *)(void *)(stack.base + cr__stack_size(stack.class) -
@@ -224,14 +225,12 @@ static _Noreturn void task_finish(int result)
 	struct cr__sched *s = cr__sched_self();
 	struct cr__task *task = cr__running(s);
 	struct cr__scope *scope = cr__task_scope(task);
-	struct cr__stack stack = {task->stack_base, task->stack_number, task->stack_class,
-	                          task->stack_guard};
 	bool handled = false;
 
 	if (__builtin_expect(task->inner != &task->node, 0))
 		cr__panic("task '%s' returned from inside a scope that it did not leave",
 		          cr__task_name(task));
-	if (__builtin_expect(!cr__stack_intact(&stack), 0))
+	if (__builtin_expect(!cr__stack_intact(&task->stack), 0))
 		cr__overflow_report(s, task);
 	task->result = result;
 	if (task->flags & (CR__TASK_EXTRA | CR__TASK_KEEPS | CR__TASK_LOCALS))
@@ -267,6 +266,6 @@ static _Noreturn void task_finish(int result)
 	fiber_bury(s, task);
 	cr__ended_remember(s, scope, task);
 	cr__ended_wake_owner(s, scope);
-	cr__stack_give(&s->stacks, &stack);
+	cr__stack_give(&s->stacks, &task->stack);
 	cr__leave(s, task);
 }

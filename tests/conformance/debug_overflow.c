@@ -87,7 +87,7 @@ static int find_low_end(char **low_end)
 {
 	char here;
 
-	*low_end = cr__task_current("find_low_end")->stack_base;
+	*low_end = cr__task_current("find_low_end")->stack.base;
 	CHECK(&here > *low_end);
 	return trespass(low_end);
 }
