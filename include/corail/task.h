@@ -95,8 +95,8 @@ typedef struct cr_options {
  * cr_run(fn, arg) runs `int fn(T *arg)` as the main task of a new loop on this thread, and returns
  * when it has ended and everything it left behind was cancelled and joined.
  * Returns what fn returned. Or: -EBUSY when a loop already runs on this thread; -EINTR when SIGINT
- * cancelled main and main gave -ECANCELED; -ENOMEM; -ENOSYS when the backend that was asked for is
- * not available here (see `corail doctor`); -EINVAL for an unknown CORAIL_BACKEND.
+ * cancelled main and main gave -ECANCELED; -ENOMEM; -EMFILE, -ENFILE; -ENOSYS when the backend that
+ * was asked for is not available here (see `corail doctor`); -EINVAL for an unknown CORAIL_BACKEND.
  * Leftovers that do not end within the grace period are reported on standard error and abandoned.
  */
 #define cr_run(fn, ...)                                                                            \

@@ -240,12 +240,14 @@ static int order_check(const struct order *order)
 	for (size_t i = 0; i < order->count; i++) {
 		const cr_options *run = run_options(options, i);
 		const struct cr__backend *backend;
-		int r = cr__loop_backend_choose(run ? run->backend : CORAIL_BACKEND_AUTO, &backend);
+		int r = cr__loop_backend_find(run ? run->backend : CORAIL_BACKEND_AUTO, &backend);
 
 		if (r < 0)
 			return r;
 		if (backend == &cr__backend_sim)
 			return -EOPNOTSUPP;
+		if (backend && backend->probe(NULL, 0) < 0)
+			return -ENOSYS;
 		if (!options->run_each)
 			break;
 	}

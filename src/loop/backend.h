@@ -21,8 +21,8 @@ struct cr__backend {
 	int (*probe)(char *why, size_t size);
 
 	/*
-	 * Life. open() sets loop->backend_state. close() ends all that is in flight, without
-	 * done().
+	 * Life. open() sets loop->backend_state; it needs no probe() before, and returns -ENOSYS
+	 * when the backend does not work here. close() ends all that is in flight, without done().
 	 */
 	int (*open)(struct cr__loop *loop);
 	void (*close)(struct cr__loop *loop);

@@ -311,31 +311,40 @@ int cr_loop_probe(const char *name, char *why, size_t size)
 	return backend ? backend->probe(why, size) : -EINVAL;
 }
 
-int cr__loop_backend_choose(enum cr_backend wanted, const struct cr__backend **ret_backend)
+int cr__loop_backend_find(enum cr_backend wanted, const struct cr__backend **ret_backend)
 {
 	static const char *const names[] = {"auto", "uring", "epoll", "sim"};
 	const char *name, *environment = getenv("CORAIL_BACKEND");
-	const struct cr__backend *backend;
-	char why[256];
 
 	if ((unsigned)wanted >= sizeof names / sizeof *names)
 		return -EINVAL;
 	name = names[wanted];
 	if (wanted == CORAIL_BACKEND_AUTO && environment && *environment)
 		name = environment;
-	if (strcmp(name, "auto") != 0) {
-		backend = backend_find(name);
-		if (!backend)
-			return wanted == CORAIL_BACKEND_AUTO ? -EINVAL : -ENOSYS;
-		if (backend->probe(why, sizeof why) < 0)
-			return -ENOSYS;
-		*ret_backend = backend;
+	if (strcmp(name, "auto") == 0) {
+		*ret_backend = NULL;
 		return 0;
 	}
-	for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
-		if (backends[i]->probe(why, sizeof why) == 0) {
-			*ret_backend = backends[i];
-			return 0;
-		}
-	return -ENOSYS;
+	if (!backend_find(name))
+		return wanted == CORAIL_BACKEND_AUTO ? -EINVAL : -ENOSYS;
+	*ret_backend = backend_find(name);
+	return 0;
+}
+
+int cr__loop_open_wanted(struct cr__loop *loop, enum cr_backend wanted, uint64_t seed)
+{
+	const struct cr__backend *backend;
+	int r = cr__loop_backend_find(wanted, &backend);
+
+	if (r < 0)
+		return r;
+	if (backend)
+		return cr__loop_open(loop, backend, seed);
+	/* Never the last one, the simulator, which whoever wants it asks for. */
+	for (size_t i = 0; i + 1 < sizeof backends / sizeof *backends; i++) {
+		r = cr__loop_open(loop, backends[i], seed);
+		if (r == 0)
+			break;
+	}
+	return r;
 }

@@ -86,12 +86,21 @@ static inline struct cr__loop *cr__loop_self(void)
  */
 extern struct cr__loop *cr__loop_registry;
 
-/* Opens a loop with that backend and registers it. Returns 0, or as cr__run(). */
+/*
+ * Opens a loop with that backend and registers it. Returns 0; -ENOSYS when the backend does not
+ * work here; -EMFILE, -ENFILE, -ENOMEM.
+ */
 int cr__loop_open(struct cr__loop *loop, const struct cr__backend *backend, uint64_t seed);
 void cr__loop_close(struct cr__loop *loop);
 
-/* The backend for an option: by number, by CORAIL_BACKEND, or the best that the probe accepts. */
-int cr__loop_backend_choose(enum cr_backend wanted, const struct cr__backend **ret_backend);
+/*
+ * The backend for an option: by number, or by CORAIL_BACKEND; NULL for the best that works here.
+ * Returns 0; -EINVAL; -ENOSYS when this library was built without it.
+ */
+int cr__loop_backend_find(enum cr_backend wanted, const struct cr__backend **ret_backend);
+
+/* Opens a loop with that backend. Returns 0, or as cr__loop_open(). */
+int cr__loop_open_wanted(struct cr__loop *loop, enum cr_backend wanted, uint64_t seed);
 
 /* Queues a callback of the loop's own thread. */
 void cr__loop_post(struct cr__loop *loop, struct cr__post *post);

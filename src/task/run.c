@@ -215,19 +215,16 @@ static uint64_t seed_of(const cr_options *options)
 
 static int sched_open(struct cr__sched *s, const cr_options *options)
 {
-	const struct cr__backend *backend;
 	int class = options->stack_size_bytes ? cr__stack_class_for(options->stack_size_bytes)
 	                                      : cr__stack_class_for(262144);
-	int r = cr__loop_backend_choose(options->backend, &backend);
+	int r;
 
-	if (r < 0)
-		return r;
 	if (class < 0)
 		return -EINVAL;
 	r = cr__blocks_init(s, options->task_count_max);
 	if (r < 0)
 		return r;
-	r = cr__loop_open(&s->loop, backend, seed_of(options));
+	r = cr__loop_open_wanted(&s->loop, options->backend, seed_of(options));
 	if (r < 0) {
 		cr__blocks_destroy(s);
 		return r;

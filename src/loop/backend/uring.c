@@ -278,29 +278,38 @@ static cr_nsec uring_now(struct cr__loop *loop)
 /* ----------------------------------------------------------------------------------------- life
  * --- */
 
-static int uring_open(struct cr__loop *loop)
+/*
+ * Whether the loop's own ring does what is needed: no other is set up to find that out, for the
+ * kernel does part of a ring's end in the thread that owned it, and interrupts what that thread
+ * waits for then. Hands over what was queued. Returns 0 or a negative error.
+ */
+static int check(struct cr__uring *u)
 {
-	struct cr__uring *u = cr__alloc_zero(1, sizeof *u);
+	static atomic_bool known;
+	int r;
+
+	if (!atomic_load_explicit(&known, memory_order_relaxed)) {
+		r = cr__uring_check(&u->ring, NULL, 0);
+		if (r < 0)
+			return r;
+		atomic_store_explicit(&known, true, memory_order_relaxed);
+	}
+	/* A sandbox may allow the set-up and forbid the rest. */
+	r = enter(u, publish(&u->ring), 0, 0, NULL);
+	return r < 0 && r != -EINTR && r != -EAGAIN && r != -EBUSY ? r : 0;
+}
+
+static int setup(struct cr__uring *u)
+{
 	int r = -ENOMEM;
 
-	if (!u)
-		return r;
-	u->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = u->wake_fd < 0 ? -errno : 0;
-	for (unsigned entries = SUBMISSION_ENTRIES; r == 0; entries /= 4) {
+	/* Old kernels count rings against RLIMIT_MEMLOCK. */
+	for (unsigned entries = SUBMISSION_ENTRIES; r == -ENOMEM && entries >= 4; entries /= 4)
 		r = cr__uring_setup(&u->ring, entries);
-		/* Old kernels count rings against RLIMIT_MEMLOCK. */
-		if (r != -ENOMEM || entries <= 16)
-			break;
-		r = 0;
-	}
-	if (r < 0) {
-		if (u->wake_fd >= 0)
-			close(u->wake_fd);
-		cr__free(u);
+	if (r < 0)
 		return r;
-	}
-	/* Saves looking the descriptor up at each entry, where the kernel can; no harm where not.
+	/*
+	 * Saves looking the descriptor up at each entry, where the kernel can; no harm where not.
 	 */
 	io_uring_register_ring_fd(&u->ring);
 	u->nosignal = cr__nosignal_works();
@@ -310,6 +319,27 @@ static int uring_open(struct cr__loop *loop)
 	u->silent_flags = u->ring.features & IORING_FEAT_CQE_SKIP ? IOSQE_CQE_SKIP_SUCCESS : 0;
 	u->wake_multishot = true;
 	wake_arm(u);
+	r = check(u);
+	if (r < 0)
+		cr__uring_exit(&u->ring);
+	return r;
+}
+
+static int uring_open(struct cr__loop *loop)
+{
+	struct cr__uring *u = cr__alloc_zero(1, sizeof *u);
+	int r;
+
+	if (!u)
+		return -ENOMEM;
+	u->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = u->wake_fd < 0 ? -errno : setup(u);
+	if (r < 0) {
+		if (u->wake_fd >= 0)
+			close(u->wake_fd);
+		cr__free(u);
+		return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : -ENOSYS;
+	}
 	loop->backend_state = u;
 	return 0;
 }

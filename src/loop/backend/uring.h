@@ -98,4 +98,7 @@ bool cr__uring_file_goes_on(struct cr__uring *u, struct cr__op *op, int32_t *res
 
 int cr__uring_probe(char *why, size_t size);
 
+/* Whether a ring knows the operations that are needed. Returns 0, or as cr__uring_probe(). */
+int cr__uring_check(struct io_uring *ring, char *why, size_t size);
+
 #endif

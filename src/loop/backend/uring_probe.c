@@ -88,7 +88,7 @@ static void explain_setup(char *why, size_t size, int error)
 	}
 }
 
-static int check_opcodes(struct io_uring *ring, char *why, size_t size)
+int cr__uring_check(struct io_uring *ring, char *why, size_t size)
 {
 	static const struct {
 		int code;
@@ -150,7 +150,7 @@ int cr__uring_probe(char *why, size_t size)
 		explain_setup(why, size, r);
 		return r;
 	}
-	r = check_opcodes(&ring, why, size);
+	r = cr__uring_check(&ring, why, size);
 	if (r == 0)
 		r = check_round_trip(&ring, why, size);
 	cr__uring_exit(&ring);
