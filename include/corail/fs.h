@@ -106,8 +106,10 @@ CORAIL_API CORAIL_SUSPENDS ssize_t cr_file_write(cr_file *file, const void *data
 /* Writes all of it, as cr_file_write(). Returns 0, or the first error: some may have gone then. */
 CORAIL_API CORAIL_SUSPENDS int cr_file_write_all(cr_file *file, const void *data, size_t size);
 
-/* The same from and to several buffers, at most IOV_MAX of them (else -EINVAL): one transfer, which
- * may be short, as readv(2) and writev(2). */
+/*
+ * The same from and to several buffers, at most IOV_MAX of them (else -EINVAL): one transfer, which
+ * may be short, as readv(2) and writev(2).
+ */
 CORAIL_API CORAIL_SUSPENDS ssize_t cr_file_readv(cr_file *file, const struct iovec *vector,
                                                  int count);
 CORAIL_API CORAIL_SUSPENDS ssize_t cr_file_writev(cr_file *file, const struct iovec *vector,

@@ -179,7 +179,8 @@ static bool reaped_by_kernel(void)
 	       (now.sa_handler == SIG_IGN || now.sa_flags & SA_NOCLDWAIT);
 }
 
-/* Executes. A pidfd of our own keeps a number free for the child's, and shows that there are any.
+/*
+ * Executes. A pidfd of our own keeps a number free for the child's, and shows that there are any.
  */
 static int execute(struct spawn *s, const char *const *argv)
 {

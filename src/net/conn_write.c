@@ -12,7 +12,8 @@
 
 enum { VECTOR_CHUNK = 64 };
 
-/* One transfer of something, unless the connection is closing. See conn_read.c for the short way.
+/*
+ * One transfer of something, unless the connection is closing. See conn_read.c for the short way.
  */
 static inline ssize_t transfer(cr_conn *conn, const struct iovec *vector, int count)
 {

@@ -73,7 +73,8 @@ void cr__debug_suspend(struct cr__sched *s, struct cr__task *self);
 /* The running task was refused a suspension, because it is cancelled. */
 void cr__debug_refuse(struct cr__sched *s, struct cr__task *self);
 
-/* Begins a report. Ended and printed by cr__debug_send(), with the addresses as lines of their own.
+/*
+ * Begins a report. Ended and printed by cr__debug_send(), with the addresses as lines of their own.
  */
 struct cr__report *cr__debug_begin(struct cr__debug *debug);
 void cr__debug_send(struct cr__debug *debug, void *const *frames, size_t count);

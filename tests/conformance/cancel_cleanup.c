@@ -126,7 +126,8 @@ TEST(a_grace_of_zero_is_no_shield)
 	return 0;
 }
 
-/* The shield is entered first and the cancellation comes later: the grace begins then, not before.
+/*
+ * The shield is entered first and the cancellation comes later: the grace begins then, not before.
  */
 TEST(the_grace_begins_with_the_cancellation)
 {

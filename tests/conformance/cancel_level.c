@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Cancellation is a state, not an event: it holds until the scope is left, whoever asks and how
- * often. */
+/*
+ * Cancellation is a state, not an event: it holds until the scope is left, whoever asks and how
+ * often.
+ */
 
 #include "support/core.h"
 

@@ -95,7 +95,8 @@ TEST(cancelled_just_before_the_awaited_task_ends)
 	return 0;
 }
 
-/* Two await the same task; the first one that is woken cancels the second, which is woken already.
+/*
+ * Two await the same task; the first one that is woken cancels the second, which is woken already.
  */
 TEST(a_result_that_has_arrived_survives_the_cancellation)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Nobody starves: neither timers, nor sockets, nor posts, nor tasks, beside those that never rest.
+/*
+ * Nobody starves: neither timers, nor sockets, nor posts, nor tasks, beside those that never rest.
  */
 
 #include "support/core.h"

@@ -33,7 +33,8 @@ TEST(be_idle)
 		cr_spawn(&scope, sleep_for_ever, &event);
 	}
 	CHECK_EQ(cr_sleep(cr_millis(10)), 0);
-	/* A timer in the future costs nothing either; where time is virtual, it would come at once.
+	/*
+	 * A timer in the future costs nothing either; where time is virtual, it would come at once.
 	 */
 	if (!on_sim())
 		cr_scope_timeout_set(&scope, cr_seconds(3600));

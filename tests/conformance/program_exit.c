@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: labels=noasan */
-/* How a run ends: main's result, leftovers that are cancelled and joined, and those that are late.
+/*
+ * How a run ends: main's result, leftovers that are cancelled and joined, and those that are late.
  */
 
 #include "support/child.h"
@@ -100,8 +101,10 @@ static void leftovers_cannot_leave_more_behind(void)
 
 static int never_end(cr_event *event)
 {
-	/* A clean-up that waits for what never comes, shielded for longer than the program is
-	 * patient. */
+	/*
+	 * A clean-up that waits for what never comes, shielded for longer than the program is
+	 * patient.
+	 */
 	return cr_shield(cr_seconds(1000), cr_event_wait(event));
 }
 

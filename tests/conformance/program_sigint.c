@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* SIGINT: main is cancelled and cleans up, then the run ends as interrupted; a second one ends the
- * process. */
+/*
+ * SIGINT: main is cancelled and cleans up, then the run ends as interrupted; a second one ends the
+ * process.
+ */
 
 #include "support/asleep.h"
 #include "support/child.h"

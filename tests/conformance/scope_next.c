@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Children in the order in which they end: each once, with or without failures, until none is left.
+/*
+ * Children in the order in which they end: each once, with or without failures, until none is left.
  */
 
 #include "support/core.h"
@@ -150,8 +151,10 @@ TEST(results_that_another_one_read_are_left_out)
 	return 0;
 }
 
-/* Every child's result goes to somebody else: the owner wakes each time, and waits again, in one
- * call. */
+/*
+ * Every child's result goes to somebody else: the owner wakes each time, and waits again, in one
+ * call.
+ */
 TEST(many_results_that_others_read)
 {
 	enum { MANY = 3000 };

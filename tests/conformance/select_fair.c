@@ -77,8 +77,10 @@ static int in_step(int *unused)
 	return 0;
 }
 
-/* A descriptor that is always ready is not passed over for an event that always is, nor the other
- * way around. */
+/*
+ * A descriptor that is always ready is not passed over for an event that always is, nor the other
+ * way around.
+ */
 static int descriptor_and_event(int *unused)
 {
 	cr_event always = {0};

@@ -138,8 +138,10 @@ TEST(a_cancelled_parent_cancels_the_child)
 	return cr_scope_wait(&scope);
 }
 
-/* The deadline is inside the scope that the child lives in: it would go on, and nobody have its
- * handle. */
+/*
+ * The deadline is inside the scope that the child lives in: it would go on, and nobody have its
+ * handle.
+ */
 TEST(a_deadline_around_the_start_ends_the_child)
 {
 	struct server server = {.delay = cr_seconds(3600), .value = 1, .seen = 9};

@@ -58,8 +58,10 @@ static int count_turns(int *turns)
 	return 0;
 }
 
-/* Locking what is free gives nobody else the processor; doing so for ever does,
- * now and then. */
+/*
+ * Locking what is free gives nobody else the processor; doing so for ever does,
+ * now and then.
+ */
 TEST(uncontended_does_not_suspend)
 {
 	cr_mutex mutex = {0};
@@ -82,8 +84,10 @@ TEST(uncontended_does_not_suspend)
 	return 0;
 }
 
-/* They get it in the order in which they came, and the one who had it comes
- * last. */
+/*
+ * They get it in the order in which they came, and the one who had it comes
+ * last.
+ */
 TEST(order_without_barging)
 {
 	cr_mutex mutex = {0};
@@ -143,8 +147,10 @@ TEST(cancelled_while_waiting)
 	return 0;
 }
 
-/* It was on its way to one who is cancelled before it runs: the next one has it
- * instead. */
+/*
+ * It was on its way to one who is cancelled before it runs: the next one has it
+ * instead.
+ */
 TEST(cancelled_when_handed)
 {
 	cr_mutex mutex = {0};
@@ -233,8 +239,10 @@ TEST(owner_ended_before)
 	return 0;
 }
 
-/* Those who wait already do not wait for ever; and those behind one who was
- * handed it do neither. */
+/*
+ * Those who wait already do not wait for ever; and those behind one who was
+ * handed it do neither.
+ */
 TEST(owner_ends_while_others_wait)
 {
 	cr_mutex mutex = {0};
@@ -263,8 +271,10 @@ TEST(owner_ends_while_others_wait)
 	return 0;
 }
 
-/* Two mutexes, one after the other unlocked or not, each with somebody who
- * waits for it. */
+/*
+ * Two mutexes, one after the other unlocked or not, each with somebody who
+ * waits for it.
+ */
 TEST(owner_of_two_ends)
 {
 	cr_mutex one = {0}, two = {0};

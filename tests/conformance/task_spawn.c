@@ -164,8 +164,10 @@ static int use_stack(struct depth *depth)
 	return eat(depth->bytes);
 }
 
-/* Three quarters of what was asked for: frames of an unoptimised build are larger than their
- * locals. */
+/*
+ * Three quarters of what was asked for: frames of an unoptimised build are larger than their
+ * locals.
+ */
 TEST(stacks_are_as_large_as_asked_for)
 {
 	static const size_t sizes[] = {1, 65536, 65537, 262144, 1 << 20, 8 << 20, 64 << 20};

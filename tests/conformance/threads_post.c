@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: labels=noqemu */
-/* Posts from other threads: they wake a sleeping loop, keep their order, and are refused when it
- * has ended. */
+/*
+ * Posts from other threads: they wake a sleeping loop, keep their order, and are refused when it
+ * has ended.
+ */
 
 #include "support/asleep.h"
 #include "support/core.h"

@@ -43,7 +43,8 @@ static int mutual(int *unused)
 	CHECK_EQ(cr_tls_peer_subject(pair.server.conn, text, sizeof text), -ENODATA);
 	tls_part(&pair);
 
-	/* In TLS 1.3 the client has finished before the server can refuse: it hears when it reads.
+	/*
+	 * In TLS 1.3 the client has finished before the server can refuse: it hears when it reads.
 	 */
 	tls_meet(&pair, plain, "localhost", required);
 	CHECK_EQ(pair.server.result, -CORAIL_E_TLS_NO_CERTIFICATE);

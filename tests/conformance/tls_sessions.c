@@ -71,8 +71,10 @@ static int version_1_2(int *unused)
 	return 0;
 }
 
-/* A server's tickets outlive a change of certificates; a client's sessions do not survive one of
- * trust. */
+/*
+ * A server's tickets outlive a change of certificates; a client's sessions do not survive one of
+ * trust.
+ */
 static int reloads(int *unused)
 {
 	cr_tls_config *client = client_of(0, 0), *server = tls_server_config(&pki_local);
@@ -142,8 +144,10 @@ static int switched_off(int *unused)
 	return 0;
 }
 
-/* Bounded, for each host and in all; a session of a server that is not this one any more is no
- * harm. */
+/*
+ * Bounded, for each host and in all; a session of a server that is not this one any more is no
+ * harm.
+ */
 static int bounded(int *unused)
 {
 	cr_tls_config *client = client_of(CORAIL_TLS_VERSION_1_2, 3);

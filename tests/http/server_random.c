@@ -117,8 +117,10 @@ static void ask_in_pieces(const struct site *site, const cr_buf *bytes, cr_buf *
 	cr_conn_close(conn);
 }
 
-/* The statuses of all answers, as far as they can be told; a method cut in two is noise, not
- * unknown. */
+/*
+ * The statuses of all answers, as far as they can be told; a method cut in two is noise, not
+ * unknown.
+ */
 static void statuses(const cr_buf *answer, cr_buf *list)
 {
 	cr_buf_clear(list);

@@ -179,7 +179,8 @@ static int run_server(struct site *site)
 	return cr_http_server_run(site->server);
 }
 
-/* A server with three clients, cancelled after so many turns. Returns whether it had ended before.
+/*
+ * A server with three clients, cancelled after so many turns. Returns whether it had ended before.
  */
 static bool cancel_after(struct fixture *f, int turns)
 {

@@ -2,8 +2,10 @@
 #ifndef CORAIL_TESTS_SUPPORT_CHILD_H
 #define CORAIL_TESTS_SUPPORT_CHILD_H
 
-/* A function in a process of its own, for what ends a process: what it wrote to standard error, how
- * it ended. */
+/*
+ * A function in a process of its own, for what ends a process: what it wrote to standard error, how
+ * it ended.
+ */
 
 #include "test.h"
 

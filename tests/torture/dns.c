@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: timeout=240 */
-/* Name resolution, tortured. The name server is a thread, which nothing that is delivered reaches.
+/*
+ * Name resolution, tortured. The name server is a thread, which nothing that is delivered reaches.
  */
 
 #include "support/torture.h"

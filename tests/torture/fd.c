@@ -85,7 +85,8 @@ static int wait_for_events(cr_poller *poller)
 	return cr_poller_wait(poller, &event, 1);
 }
 
-/* A poller that is closed while a task waits in it, with a descriptor in it that is closed before.
+/*
+ * A poller that is closed while a task waits in it, with a descriptor in it that is closed before.
  */
 static int closes_a_poller(struct torture *t)
 {

@@ -8,8 +8,10 @@
 #include <corail/net.h>
 #include <corail/task.h>
 
-/* Half a pipe's worth over what any backend's socket buffers hold would be slow; this much is
- * enough. */
+/*
+ * Half a pipe's worth over what any backend's socket buffers hold would be slow; this much is
+ * enough.
+ */
 enum { BULK = 1 << 20 };
 
 /* More than is buffered on the way. */
@@ -18,8 +20,7 @@ static size_t bulk_size(void)
 	return strcmp(cr_loop_backend(), "sim") == 0 ? BULK / 4 : BULK;
 }
 
-/* ------------------------------------------------------------------------------------- pairs ---
- */
+/* ------------------------------------------------------------------------------------ pairs --- */
 
 static int talks_over_a_pair(struct torture *t)
 {
@@ -59,8 +60,7 @@ static int reads_a_bulk(struct torture *t)
 	return (int)n;
 }
 
-/* ---------------------------------------------------------------------------- TCP, in one go ---
- */
+/* --------------------------------------------------------------------------- TCP, in one go --- */
 
 struct service {
 	cr_listener *listener;
@@ -217,8 +217,7 @@ static int dials_two_winners(struct torture *t)
 	return r;
 }
 
-/* ----------------------------------------------------------------- nothing lost, nothing hung ---
- */
+/* --------------------------------------------------------------- nothing lost, nothing hung --- */
 
 static int loses_no_byte(struct torture *t)
 {

@@ -99,8 +99,10 @@ static void the_generation_wraps_without_a_zero(void)
 	end();
 }
 
-/* Handles have eight bits for the loop: two loops that share them must not share the first handles
- * too. */
+/*
+ * Handles have eight bits for the loop: two loops that share them must not share the first handles
+ * too.
+ */
 static void loops_whose_numbers_look_alike_differ(void)
 {
 	cr_task handles[4];
@@ -156,8 +158,10 @@ static void no_more_tasks_than_the_limit(void)
 	end();
 }
 
-/* A task that has ended does not count as alive, but its block is kept for whoever asks for the
- * result. */
+/*
+ * A task that has ended does not count as alive, but its block is kept for whoever asks for the
+ * result.
+ */
 static void the_limit_counts_the_living_only(void)
 {
 	begin(10);

@@ -106,8 +106,10 @@ static void values_are_handed_over(void)
 	CHECK_EQ(finished, sum);
 }
 
-/* Addresses of locals of a type whose alignment the compiler may rely on, at several sizes of
- * frames. */
+/*
+ * Addresses of locals of a type whose alignment the compiler may rely on, at several sizes of
+ * frames.
+ */
 static int look_at_alignment(int *unused)
 {
 	alignas(16) volatile char local[48];

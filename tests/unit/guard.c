@@ -29,8 +29,10 @@ static void end(size_t count)
 	cr__map_release(memory, count * STRIDE);
 }
 
-/* Whether a byte can be written, asked of the kernel: a read from a pipe into it fails where it
- * faults. */
+/*
+ * Whether a byte can be written, asked of the kernel: a read from a pipe into it fails where it
+ * faults.
+ */
 static bool writable(char *address)
 {
 	int fds[2];

@@ -133,7 +133,8 @@ static void large_stacks_are_measured_whole(void)
 	cr__stack_pool_destroy(&pool);
 }
 
-/* A burst of tasks: the pool keeps some thousand stacks warm and gives the rest of the memory back.
+/*
+ * A burst of tasks: the pool keeps some thousand stacks warm and gives the rest of the memory back.
  */
 static void the_pool_gives_memory_back(void)
 {

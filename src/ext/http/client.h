@@ -34,7 +34,8 @@ struct gate {
 	bool closed;
 };
 
-/* Takes a place, or waits for one. Returns 0; -ECANCELED, also when the gate is closed meanwhile.
+/*
+ * Takes a place, or waits for one. Returns 0; -ECANCELED, also when the gate is closed meanwhile.
  */
 int cr__http_gate_enter(struct gate *gate, size_t *waiting);
 /* Gives a place back: to the first who waits. */
@@ -61,8 +62,10 @@ struct url {
 	char host[256];
 };
 
-/* Checks and normalizes a URL. Borrows `text` if it is fine as it is. Returns 0 or a negative
- * error. */
+/*
+ * Checks and normalizes a URL. Borrows `text` if it is fine as it is. Returns 0 or a negative
+ * error.
+ */
 int cr__http_url_parse(const char *text, struct url *url);
 void cr__http_url_free(struct url *url);
 bool cr__http_origin_equal(const struct origin *a, const struct origin *b);
@@ -254,8 +257,10 @@ struct call {
 int cr__http_request_check(const cr_http_request *request, char *why, size_t size);
 /* The headers of one hop, for CURLOPT_HTTPHEADER. Returns 0 or -ENOMEM. */
 int cr__http_request_headers(const struct call *call, struct curl_slist **ret_list);
-/* Runs a request to the end (or, streaming, to its head), redirects included. Returns 0 or an
- * error. */
+/*
+ * Runs a request to the end (or, streaming, to its head), redirects included. Returns 0 or an
+ * error.
+ */
 int cr__http_call_run(struct call *call);
 /* Gives everything back that a call holds. */
 void cr__http_call_end(struct call *call);

@@ -62,8 +62,7 @@ void cr__http_driver_wake(cr_http *http)
 	cr_poller_wake(http->poller);
 }
 
-/* ------------------------------------------------------------------------------- descriptors ---
- */
+/* ------------------------------------------------------------------------------ descriptors --- */
 
 /* The entry of a descriptor, or NULL without memory. */
 static struct socket_state *socket_get(cr_http *http, curl_socket_t fd)
@@ -159,8 +158,7 @@ int cr__http_on_timer(CURLM *multi, long timeout_ms, void *data)
 	return 0;
 }
 
-/* -------------------------------------------------------------------------------------- jobs ---
- */
+/* ------------------------------------------------------------------------------------- jobs --- */
 
 void cr__http_job_start(cr_http *http, struct job *job)
 {
@@ -295,8 +293,7 @@ static bool jobs_collect(cr_http *http)
 	return any;
 }
 
-/* -------------------------------------------------------------------------------------- turns ---
- */
+/* ------------------------------------------------------------------------------------ turns --- */
 
 static void action(cr_http *http, curl_socket_t fd, int bits)
 {

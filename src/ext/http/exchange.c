@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The request, as its handler sees it: head, and body read from the connection as it is asked for.
+/*
+ * The request, as its handler sees it: head, and body read from the connection as it is asked for.
  */
 
 #include "server.h"
@@ -66,8 +67,7 @@ int64_t cr_http_exchange_length(const cr_http_exchange *exchange)
 	return exchange->link->head.length;
 }
 
-/* -------------------------------------------------------------------------------------- body ---
- */
+/* ------------------------------------------------------------------------------------- body --- */
 
 /* Lets a client that waits for it send its body: RFC 9110, section 10.1.1. */
 static int say_continue(cr_http_exchange *exchange)

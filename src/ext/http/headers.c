@@ -19,7 +19,8 @@ static bool is_one_of(const char *name, const char *const *names)
 
 int cr__http_request_check(const cr_http_request *request, char *why, size_t size)
 {
-	/* Two framings of one request are how a second one is smuggled in: RFC 9112, section 11.2.
+	/*
+	 * Two framings of one request are how a second one is smuggled in: RFC 9112, section 11.2.
 	 */
 	static const char *const framing[] = {"Content-Length", "Transfer-Encoding", NULL};
 
@@ -86,7 +87,8 @@ static bool has_field(const cr_http_request *request, const char *name)
 
 int cr__http_request_headers(const struct call *call, struct curl_slist **ret_list)
 {
-	/* RFC 9110, section 15.4: what a redirect to elsewhere must not carry, or one without body.
+	/*
+	 * RFC 9110, section 15.4: what a redirect to elsewhere must not carry, or one without body.
 	 */
 	static const char *const at_home[] = {"Authorization", "Cookie", "Host",
 	                                      "Proxy-Authorization", NULL};

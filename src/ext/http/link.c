@@ -9,7 +9,8 @@
 #define LINGER_TIME cr_seconds(2)
 #define LINGER_SIZE (256 * 1024)
 
-/* Reads until a head is complete. Returns 1; 0 when the connection is to be closed without a word.
+/*
+ * Reads until a head is complete. Returns 1; 0 when the connection is to be closed without a word.
  */
 static int read_head(struct link *link)
 {

@@ -43,8 +43,7 @@ static int end_text(struct link *link, uint32_t *offset)
 	return 0;
 }
 
-/* --------------------------------------------------------------------------------- callbacks ---
- */
+/* -------------------------------------------------------------------------------- callbacks --- */
 
 static int on_url(llhttp_t *parser, const char *data, size_t size)
 {
@@ -208,8 +207,7 @@ static const llhttp_settings_t settings = {
 	.on_message_complete = on_message_complete,
 };
 
-/* -------------------------------------------------------------------------------------- parse ---
- */
+/* ------------------------------------------------------------------------------------ parse --- */
 
 void cr__http_parse_begin(struct link *link)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The registered reason phrases: RFC 9110 section 15, RFC 6585, and a few that are in common use.
+/*
+ * The registered reason phrases: RFC 9110 section 15, RFC 6585, and a few that are in common use.
  */
 
 #include <corail/http.h>

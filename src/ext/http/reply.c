@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The answer: its head is composed when it is started and leaves with the first bytes of the body.
+/*
+ * The answer: its head is composed when it is started and leaves with the first bytes of the body.
  */
 
 #include "field.h"
@@ -17,8 +18,7 @@
 #define WRITE_MAX (256 * 1024)
 #define TO_THE_END (-2)
 
-/* ------------------------------------------------------------------------------------- writing ---
- */
+/* ---------------------------------------------------------------------------------- writing --- */
 
 static int write_piece(struct link *link, const struct iovec *vector, int count)
 {
@@ -61,8 +61,7 @@ static int transmit(cr_http_exchange *exchange, const struct iovec *vector, int 
 	return r;
 }
 
-/* ---------------------------------------------------------------------------------------- head ---
- */
+/* ------------------------------------------------------------------------------------- head --- */
 
 int cr_http_reply_header(cr_http_exchange *exchange, const char *name, const char *value)
 {
@@ -166,8 +165,7 @@ int cr_http_reply_close(cr_http_exchange *exchange)
 	return 0;
 }
 
-/* ---------------------------------------------------------------------------------------- body ---
- */
+/* ------------------------------------------------------------------------------------- body --- */
 
 int cr_http_reply_flush(cr_http_exchange *exchange)
 {
@@ -224,8 +222,7 @@ int cr_http_reply(cr_http_exchange *exchange, int status, const char *content_ty
 	return r == 0 ? cr_http_reply_flush(exchange) : r;
 }
 
-/* ----------------------------------------------------------------------------------------- end ---
- */
+/* -------------------------------------------------------------------------------------- end --- */
 
 /* What the client is told when the handler gave no answer. */
 static int status_for(const cr_http_exchange *exchange, int result)

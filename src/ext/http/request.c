@@ -9,8 +9,7 @@
 
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------ one hop ---
- */
+/* ---------------------------------------------------------------------------------- one hop --- */
 
 static bool is_idempotent(const char *method)
 {
@@ -194,8 +193,7 @@ static int hop_retried(struct call *call)
 	return r;
 }
 
-/* --------------------------------------------------------------------------------- redirects ---
- */
+/* -------------------------------------------------------------------------------- redirects --- */
 
 /* Turns the call into the one that the redirect asks for. */
 static int redirect(struct call *call, const char *location)
@@ -329,8 +327,7 @@ void cr__http_call_end(struct call *call)
 	cr__http_unref(call->http);
 }
 
-/* -------------------------------------------------------------------------------- short forms ---
- */
+/* ------------------------------------------------------------------------------ short forms --- */
 
 int cr_http_fetch(cr_http *http, const cr_http_request *request, cr_buf *body)
 {

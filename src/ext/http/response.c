@@ -105,8 +105,7 @@ const char *cr_http_error_detail(const cr_http_response *response)
 	return response->text;
 }
 
-/* -------------------------------------------------------------------------------------- body ---
- */
+/* ------------------------------------------------------------------------------------- body --- */
 
 static size_t held(const struct transfer *transfer)
 {

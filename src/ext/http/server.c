@@ -131,7 +131,8 @@ int cr_http_server_run(cr_http_server *server)
 	{
 		CORAIL_SCOPE(scope);
 
-		/* A connection that finds no memory for its task must not take the others with it.
+		/*
+		 * A connection that finds no memory for its task must not take the others with it.
 		 */
 		cr_scope_collect(&scope);
 		server->scope = &scope;

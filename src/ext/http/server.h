@@ -99,7 +99,8 @@ void cr__http_parse_end(struct link *link);
  * the input is used up. Returns 0, or -CORAIL_E_HTTP_PROTOCOL with link->refusal set.
  */
 int cr__http_parse(struct link *link);
-/* Fills the input: one transfer. Returns bytes, 0 at the end, -ETIME after `patience`, or an error.
+/*
+ * Fills the input: one transfer. Returns bytes, 0 at the end, -ETIME after `patience`, or an error.
  */
 ssize_t cr__http_fill(struct link *link, cr_nsec patience);
 

@@ -39,8 +39,10 @@ static int set_text(char **to, const char *text)
 	return *to ? 0 : -ENOMEM;
 }
 
-/* Whether "host:port" has its port: behind a name and a password, and behind an address in
- * brackets. */
+/*
+ * Whether "host:port" has its port: behind a name and a password, and behind an address in
+ * brackets.
+ */
 static bool has_port(const char *authority)
 {
 	const char *at = strrchr(authority, '@'), *host = at ? at + 1 : authority;
@@ -60,7 +62,8 @@ static int set_proxy(cr_http *http, const char *proxy)
 
 	if (r < 0 || !proxy)
 		return r;
-	/* Parsed as if it were http: only host and port matter here. Its default port is libcurl's.
+	/*
+	 * Parsed as if it were http: only host and port matter here. Its default port is libcurl's.
 	 */
 	r = cr_buf_printf(&text, "http://%s%s", authority, has_port(authority) ? "" : ":1080");
 	if (r < 0)

@@ -169,8 +169,10 @@ void cr__pg_statements_free(struct statements *statements);
 
 /* Sends a statement with parameters. Returns 0 or a negative error. */
 int cr__pg_send(cr_pg_conn *conn, const char *sql, const cr_sql_value *values, size_t count);
-/* Runs statements without parameters inside a call; their rows are dropped. Returns 0 or a negative
- * error. */
+/*
+ * Runs statements without parameters inside a call; their rows are dropped. Returns 0 or a negative
+ * error.
+ */
 int cr__pg_simple(cr_pg_conn *conn, const char *sql, char *ret_tag, size_t size);
 
 /* ---- rows.c ---- */

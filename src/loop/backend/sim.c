@@ -303,9 +303,7 @@ static int sim_fd_cancel(struct cr__loop *loop, int fd)
 	return sim_fd_busy(loop, fd);
 }
 
-/*
- * ---------------------------------------------------------------------------------- the loop ---
- */
+/* --------------------------------------------------------------------------------- the loop --- */
 
 static int sim_probe(char *why, size_t size)
 {

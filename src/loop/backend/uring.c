@@ -76,8 +76,7 @@ void cr__uring_exit(struct io_uring *ring)
 	io_uring_queue_exit(ring);
 }
 
-/* ------------------------------------------------------------------------- entering the kernel ---
- */
+/* ---------------------------------------------------------------------- entering the kernel --- */
 
 /* Publishes the entries filled in so far. Returns how many the kernel has not taken yet. */
 static unsigned publish(struct io_uring *ring)
@@ -135,8 +134,7 @@ static bool kernel_wants_us(const struct cr__uring *u)
 	       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
-/* --------------------------------------------------------------------------------------- waking
- * --- */
+/* ----------------------------------------------------------------------------------- waking --- */
 
 /*
  * A poll request on the eventfd that stays armed: each write gives one completion, and the counter
@@ -175,8 +173,7 @@ static void uring_wake(struct cr__loop *loop)
 	cr__eventfd_signal(cr__uring_of(loop)->wake_fd);
 }
 
-/* -------------------------------------------------------------------------------------- polling
- * --- */
+/* ---------------------------------------------------------------------------------- polling --- */
 
 /* Fetches the completions that are there now, and no more: done() may cause others. */
 static void reap(struct cr__uring *u)
@@ -239,8 +236,10 @@ static int submit_and_wait(struct cr__uring *u, unsigned submit, cr_nsec until)
 		r = submit_and_wait_on_valgrind(u, submit, until);
 	else
 		r = enter(u, submit, wait, IORING_ENTER_GETEVENTS, wait && limited ? &arg : NULL);
-	/* A signal ends a wait so that the loop can look at it; the rest is cured by fetching
-	 * completions. */
+	/*
+	 * A signal ends a wait so that the loop can look at it; the rest is cured by fetching
+	 * completions.
+	 */
 	if (r >= 0 || r == -ETIME || r == -EINTR || r == -EAGAIN || r == -EBUSY)
 		return 0;
 	return r;
@@ -275,8 +274,7 @@ static cr_nsec uring_now(struct cr__loop *loop)
 	return cr__clock_monotonic();
 }
 
-/* ----------------------------------------------------------------------------------------- life
- * --- */
+/* ------------------------------------------------------------------------------------- life --- */
 
 /*
  * Whether the loop's own ring does what is needed: no other is set up to find that out, for the
@@ -376,8 +374,7 @@ static void uring_close(struct cr__loop *loop)
 	loop->backend_state = NULL;
 }
 
-/* ---------------------------------------------------------------------------------- descriptors
- * --- */
+/* ------------------------------------------------------------------------------ descriptors --- */
 
 static int uring_fd_close(struct cr__loop *loop, int fd)
 {
