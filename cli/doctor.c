@@ -59,6 +59,19 @@ static int look(const char **ret_backend)
 	return 0;
 }
 
+/* Whether the variables that are ours make sense: with one that does not, nothing runs. */
+static bool check_environment(void)
+{
+	char why[256];
+
+	if (cr_environment_check(why, sizeof why) == 0)
+		return true;
+	warn(tr("unset it, or give it one of those values",
+	        "retirez-la de l'environnement, ou donnez-lui une de ces valeurs"),
+	     tr("environment: %s", "environnement : %s"), why);
+	return false;
+}
+
 /*
  * Which backend a run gets, and what keeps a better one away. Returns whether anything runs at all.
  */
@@ -281,7 +294,7 @@ int doctor_main(int argc, char **argv)
 		return asked ? EXIT_GOOD : EXIT_USAGE;
 	}
 	good("corail %s", cr_version());
-	runs = check_backend();
+	runs = check_environment() && check_backend();
 	check_kernel();
 	check_guards();
 	check_memory();

@@ -25,10 +25,11 @@ static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
 	void (*help)(FILE *out);
+	bool loops; /* it runs one, which the environment may forbid */
 } commands[] = {
-	{"get", get_main, help_get},          {"demo", demo_main, help_demo},
-	{"doctor", doctor_main, help_doctor}, {"help", help_command, help_main},
-	{"version", version_main, help_main},
+	{"get", get_main, help_get, true},           {"demo", demo_main, help_demo, true},
+	{"doctor", doctor_main, help_doctor, false}, {"help", help_command, help_main, false},
+	{"version", version_main, help_main, false},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
@@ -98,6 +99,7 @@ static bool hold_standard_descriptors(void)
 int main(int argc, char **argv)
 {
 	const struct command *command;
+	char why[256];
 	int status;
 
 	if (!hold_standard_descriptors())
@@ -111,6 +113,11 @@ int main(int argc, char **argv)
 	command = find(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
+	if (command->loops && cr_environment_check(why, sizeof why) < 0) {
+		complain("%s", why);
+		fputs(tr("Try: corail doctor\n", "Essayez : corail doctor\n"), stderr);
+		return EXIT_USAGE;
+	}
 	status = command->run(argc - 1, argv + 1);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		if (status == EXIT_GOOD)

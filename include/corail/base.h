@@ -58,6 +58,13 @@ extern "C" {
 /* Returns the library's version as text, "0.1.0". Static storage. */
 CORAIL_API const char *cr_version(void);
 
+/*
+ * Whether the CORAIL_ variables of the environment make sense: with one that does not, cr_run()
+ * refuses to start. Writes one sentence that names it to `why` (size bytes). An empty variable
+ * counts as unset. Returns 0 or -EINVAL.
+ */
+CORAIL_API int cr_environment_check(char *why, size_t size);
+
 /* ------------------------------------------------------------------------------------- time --- */
 
 /*

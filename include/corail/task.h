@@ -96,7 +96,9 @@ typedef struct cr_options {
  * when it has ended and everything it left behind was cancelled and joined.
  * Returns what fn returned. Or: -EBUSY when a loop already runs on this thread; -EINTR when SIGINT
  * cancelled main and main gave -ECANCELED; -ENOMEM; -EMFILE, -ENFILE; -ENOSYS when the backend that
- * was asked for is not available here (see `corail doctor`); -EINVAL for an unknown CORAIL_BACKEND.
+ * was asked for is not available here (see `corail doctor`); -EINVAL for options that make no sense,
+ * or a CORAIL_ variable in the environment that makes none, whatever the options say:
+ * cr_environment_check() tells which.
  * Leftovers that do not end within the grace period are reported on standard error and abandoned.
  */
 #define cr_run(fn, ...)                                                                            \

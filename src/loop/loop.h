@@ -41,9 +41,9 @@ struct cr__closer {
 
 struct cr__loop {
 	/*
-	 * The scheduler's count of tasks that got the processor, in steps of its own, and the count at
-	 * which the next suspension gives it to the loop, so that it polls. Whoever has work for the
-	 * loop's next turn makes them equal.
+	 * The scheduler's count of tasks that got the processor, in steps of its own, and the
+	 * count at which the next suspension gives it to the loop, so that it polls. Whoever has
+	 * work for the loop's next turn makes them equal.
 	 */
 	uint32_t handed, poll_at;
 	_Atomic(struct cr__post *) inbox; /* from other threads, last in first out */

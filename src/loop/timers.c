@@ -182,7 +182,8 @@ uint32_t cr__timers_fire(struct cr__timers *t, cr_nsec now)
 	 * A timer that is set while others fire, already due, would keep this loop going: it waits.
 	 * How old the others are does not matter, be it more settings ago than the order can count.
 	 */
-	while (t->count && t->heap[0].when <= now && t->heap[0].order - end >= t->order_next - end) {
+	while (t->count && t->heap[0].when <= now &&
+	       t->heap[0].order - end >= t->order_next - end) {
 		uint32_t slot = t->heap[0].slot;
 		struct cr__timer *timer = t->timer[slot];
 

@@ -2,9 +2,11 @@
 #include "task/debug.h"
 
 #include "base/alloc.h"
+#include "base/environment.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,24 +38,23 @@ static bool environment_wants_it(void)
 /* What the caller said, else the environment, in milliseconds, else the default. */
 static cr_nsec duration(cr_nsec said, const char *name, cr_nsec otherwise)
 {
-	const char *text = getenv(name);
-	char *end;
-	long long count;
+	uint64_t count;
 
-	if (said != 0 || !text || !*text)
-		return said != 0 ? said : otherwise;
-	count = strtoll(text, &end, 10);
-	if (*end)
+	if (said != 0)
+		return said;
+	if (cr__environment_number(name, INT64_MAX / 1000000, &count) <= 0)
 		return otherwise;
-	return count > 0 && count < 1000000000 ? count * 1000000 : -1;
+	return count > 0 ? cr_millis((int64_t)count) : -1;
 }
 
 static void options_fill(cr_debug_options *options)
 {
-	const char *text = getenv("CORAIL_DEBUG_FD");
+	uint64_t fd = STDERR_FILENO;
 
-	if (options->fd <= 0)
-		options->fd = text && *text ? (int)strtol(text, NULL, 10) : STDERR_FILENO;
+	if (options->fd <= 0) {
+		cr__environment_number("CORAIL_DEBUG_FD", INT_MAX, &fd);
+		options->fd = (int)fd;
+	}
 	options->blocked = duration(options->blocked, "CORAIL_DEBUG_BLOCKED_MS", blocked_default);
 	options->ignored = duration(options->ignored, "CORAIL_DEBUG_IGNORED_MS", ignored_default);
 	options->idle = duration(options->idle, "CORAIL_DEBUG_IDLE_MS", idle_default);

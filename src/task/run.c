@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/panic.h"
 #include "loop/attach.h"
 #include "task/debug.h"
@@ -206,11 +207,11 @@ static void finish_loop(struct cr__sched *s, cr_nsec patience)
 
 static uint64_t seed_of(const cr_options *options)
 {
-	const char *text = getenv("CORAIL_SEED");
+	uint64_t seed = options->seed;
 
-	if (options->seed || !text)
-		return options->seed;
-	return strtoull(text, NULL, 0);
+	if (!seed)
+		cr__environment_number("CORAIL_SEED", UINT64_MAX, &seed);
+	return seed;
 }
 
 static int sched_open(struct cr__sched *s, const cr_options *options)
@@ -313,6 +314,9 @@ int cr__run(const cr_options *given, cr__fn fn, const void *arg, cr__site site)
 
 	if (cr__loop_self())
 		return -EBUSY;
+	r = cr_environment_check(NULL, 0);
+	if (r < 0)
+		return r;
 	s = cr__alloc_zero(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;

@@ -188,7 +188,7 @@ struct cr__sched {
 
 	struct cr__task *blocks; /* the array; [0] is never used */
 	struct cr__task *free;
-	/* not beside `spawned`: counted up together, a death's store would hold up the next birth */
+	/* not beside `spawned`: counted up together, a death would hold up the next birth */
 	uint64_t alive;
 	uint32_t block_top, block_committed, block_max, block_limit;
 	uint32_t handle_bits; /* the loop's, in each handle */

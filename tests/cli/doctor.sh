@@ -16,7 +16,9 @@ grep -Eq "^\[..\]  c-ares: [0-9]+\.[0-9]+" "$work/out" || fail "c-ares"
 run 0 env CORAIL_BACKEND=epoll "$corail" doctor
 has out "backend: epoll, as CORAIL_BACKEND asks"
 run 1 env CORAIL_BACKEND=kqueue "$corail" doctor
-has out "no event loop starts here"
+has out "environment: CORAIL_BACKEND is none of: "
+run 1 env CORAIL_DEBUG_FD=stderr "$corail" doctor
+has out "environment: CORAIL_DEBUG_FD is not a number from 0 to 2147483647"
 run 0 env LC_ALL=fr_FR.UTF-8 "$corail" doctor
 has out "noyau : Linux"
 

@@ -252,8 +252,10 @@ fi
 # An engine that cannot be.
 for engine in bogus sim; do
 	CORAIL_BACKEND=$engine run 2 "$corail" get "$url/ok/1"
-	has err "corail: CORAIL_BACKEND=$engine: "
+	has err "corail: CORAIL_BACKEND"
 done
+CORAIL_SEED=lucky run 2 "$corail" get "$url/ok/1"
+has err "corail: CORAIL_SEED is not a number"
 
 # Few descriptors are worth a word only where there are many pages.
 (
