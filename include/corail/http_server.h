@@ -130,7 +130,10 @@ CORAIL_API const char *cr_http_exchange_query(const cr_http_exchange *exchange);
 CORAIL_API int cr_http_exchange_param(const cr_http_exchange *exchange, const char *name,
                                       cr_buf *value);
 
-/* A header's value, the name's case ignored (of several, the first); NULL without. */
+/*
+ * A header's value, the name's case ignored (of several, the first); NULL without. "Host" is that
+ * of the target, if it has one ("GET http://host/path").
+ */
 CORAIL_API const char *cr_http_exchange_header(const cr_http_exchange *exchange, const char *name);
 
 /* Number `index` of the headers, 0 the first. Returns 0, or -ENOENT past the last. */

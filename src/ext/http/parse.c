@@ -61,7 +61,17 @@ static int on_url_complete(llhttp_t *parser)
 	return end_text(link, &link->head.target);
 }
 
-/* Trailers come through the same callbacks; they are not kept. */
+/* Trailers come through the same callbacks; they are not kept, but must be well-formed. */
+static int on_name(llhttp_t *parser, const char *data, size_t size)
+{
+	struct link *link = link_of(parser);
+
+	if (!link->head.complete)
+		return add_text(link, data, size);
+	link->trailer_named |= size > 0;
+	return cr__http_is_token_of(data, size) ? 0 : refuse(link, 400);
+}
+
 static int on_text(llhttp_t *parser, const char *data, size_t size)
 {
 	struct link *link = link_of(parser);
@@ -74,8 +84,12 @@ static int on_name_complete(llhttp_t *parser)
 	struct link *link = link_of(parser);
 	struct head *head = &link->head;
 
-	if (head->complete)
+	if (head->complete) {
+		if (!link->trailer_named)
+			return refuse(link, 400);
+		link->trailer_named = false;
 		return 0;
+	}
 	if (head->field_count >= link->server->options.header_count_max)
 		return refuse(link, 431);
 	if (head->field_count == head->field_room) {
@@ -103,16 +117,6 @@ static int on_value_complete(llhttp_t *parser)
 	return end_text(link, &head->fields[head->field_count++].value);
 }
 
-/*
- * Whether a Host is of the characters that "host:port" may have: RFC 3986, section 3.2.2. An empty
- * one says that the target has no authority.
- */
-static bool is_host(const char *value)
-{
-	return value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	                           "0123456789-._~%!$&'()*+,;=:[]")] == 0;
-}
-
 /* What the headers say about the body and the connection, checked. Returns 0 or a status. */
 static int check_fields(struct head *head)
 {
@@ -125,7 +129,7 @@ static int check_fields(struct head *head)
 
 		if (!cr__http_is_token(name) || !cr__http_is_value(value))
 			return 400;
-		if (strcasecmp(name, "Host") == 0 && (++hosts > 1 || !is_host(value)))
+		if (strcasecmp(name, "Host") == 0 && (++hosts > 1 || !cr__http_is_host(value)))
 			return 400;
 		lengths += strcasecmp(name, "Content-Length") == 0;
 		if (strcasecmp(name, "Transfer-Encoding") == 0) {
@@ -198,7 +202,7 @@ static int on_message_complete(llhttp_t *parser)
 static const llhttp_settings_t settings = {
 	.on_url = on_url,
 	.on_url_complete = on_url_complete,
-	.on_header_field = on_text,
+	.on_header_field = on_name,
 	.on_header_field_complete = on_name_complete,
 	.on_header_value = on_text,
 	.on_header_value_complete = on_value_complete,
@@ -228,8 +232,9 @@ void cr__http_parse_next(struct link *link)
 	link->piece_size = 0;
 	link->body_size = link->framing = 0;
 	link->last = 0;
-	link->spaces = 0;
+	link->spaces = link->protocol = 0;
 	link->begun = link->line_over = link->message_done = false;
+	link->after_data = link->trailer_named = false;
 	link->refusal = 0;
 }
 
@@ -239,13 +244,20 @@ void cr__http_parse_end(struct link *link)
 	free(link->head.fields);
 }
 
-/* The request line: two single spaces, none at its ends (RFC 9112, section 3). */
+/*
+ * The request line: two single spaces, none at its ends, and a version of HTTP (RFC 9112, section
+ * 3). llhttp knows other protocols, too.
+ */
 static bool request_line_is_good(struct link *link, char last, char c)
 {
+	static const char protocol[] = "HTTP/";
+
 	if (c == '\r')
 		return link->spaces == 2 && last != ' ';
 	if (c == ' ')
 		return last != ' ' && last != '\n' && last != 0 && ++link->spaces <= 2;
+	if (link->spaces == 2 && protocol[link->protocol] && protocol[link->protocol++] != c)
+		return false;
 	return c != '\t';
 }
 
@@ -277,6 +289,31 @@ static bool lines_are_good(struct link *link, const char *data, size_t size)
 	return true;
 }
 
+/*
+ * What stands around the pieces of a chunked body: CRLF right behind each, and lines that end in
+ * CRLF and nowhere else. Where llhttp takes any two bytes for the end of a line, another server on
+ * the way may see the end of the request somewhere else.
+ */
+static bool framing_is_good(struct link *link, const char *data, size_t size)
+{
+	char last = link->last;
+
+	for (size_t i = 0; i < size; i++) {
+		char c = data[i];
+
+		if (link->after_data && c != '\r')
+			return false;
+		if (c == 0 || (c == '\n') != (last == '\r'))
+			return false;
+		if (last == '\n' && (c == ' ' || c == '\t'))
+			return false;
+		link->after_data = false;
+		last = c;
+	}
+	link->last = last;
+	return true;
+}
+
 /* What to say to a request that llhttp does not accept. */
 static int status_of(struct link *link, llhttp_errno_t error, const char *begin)
 {
@@ -295,13 +332,43 @@ static int status_of(struct link *link, llhttp_errno_t error, const char *begin)
 	return p > begin && p < end && *p == ' ' ? 501 : 400;
 }
 
+/* What was consumed of a head. Returns 0, or the status to refuse it with. */
+static int head_check(struct link *link, llhttp_errno_t error, const char *begin, size_t consumed)
+{
+	if (!lines_are_good(link, begin, consumed))
+		return 400;
+	if (error != HPE_OK)
+		return status_of(link, error, begin);
+	link->head.size += consumed;
+	return link->head.size > link->server->options.head_size_max ? 431 : 0;
+}
+
+/* The same for a body: a piece ends what is consumed at once. */
+static int body_check(struct link *link, llhttp_errno_t error, const char *begin, size_t consumed)
+{
+	const size_t framing = link->piece ? (size_t)(link->piece - begin) : consumed;
+
+	if (!framing_is_good(link, begin, framing))
+		return 400;
+	if (error != HPE_OK)
+		return status_of(link, error, begin);
+	if (link->piece) {
+		link->after_data = true;
+		link->last = 0;
+	}
+	link->framing += framing;
+	return link->framing > FRAMING_MAX + 16 * link->body_size ? 400 : 0;
+}
+
 int cr__http_parse(struct link *link)
 {
 	const char *begin = link->input + link->start;
 	bool in_head = !link->head.complete;
 	llhttp_errno_t error;
 	size_t consumed;
+	int status;
 
+	link->piece = NULL;
 	error = llhttp_execute(&link->parser, begin, link->end - link->start);
 	consumed = link->end - link->start;
 	if (error != HPE_OK)
@@ -310,28 +377,14 @@ int cr__http_parse(struct link *link)
 		llhttp_resume(&link->parser);
 		error = HPE_OK;
 	}
-	if (in_head && !lines_are_good(link, begin, consumed)) {
-		link->refusal = 400;
-		return -CORAIL_E_HTTP_PROTOCOL;
-	}
-	if (error != HPE_OK) {
-		link->refusal = status_of(link, error, begin);
+	status = in_head ? head_check(link, error, begin, consumed)
+	                 : body_check(link, error, begin, consumed);
+	if (status) {
+		link->refusal = status;
+		link->piece_size = 0;
 		return -CORAIL_E_HTTP_PROTOCOL;
 	}
 	link->start += consumed;
-	if (in_head) {
-		link->head.size += consumed;
-		if (link->head.size > link->server->options.head_size_max) {
-			link->refusal = 431;
-			return -CORAIL_E_HTTP_PROTOCOL;
-		}
-		return 0;
-	}
-	link->framing += consumed - link->piece_size;
-	if (link->framing > FRAMING_MAX + 16 * link->body_size) {
-		link->refusal = 400;
-		return -CORAIL_E_HTTP_PROTOCOL;
-	}
 	return 0;
 }
 

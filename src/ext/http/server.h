@@ -55,7 +55,8 @@ struct link {
 	cr_http_server *server;
 	cr_conn *conn;
 	struct link *next, **from;
-	bool idle; /* waits for a request: a stop may cancel the read */
+	bool idle;  /* waits for a request: a stop may cancel the read */
+	bool abort; /* to be reset, not closed */
 
 	/* Input. */
 	llhttp_t parser;
@@ -67,8 +68,11 @@ struct link {
 	uint64_t framing;   /* bytes around them: chunk sizes, extensions, trailers */
 	char last;          /* the byte before, to check line ends */
 	uint8_t spaces;     /* in the request line */
+	uint8_t protocol;   /* characters of "HTTP/" seen behind them */
 	bool begun;         /* the request line has begun */
 	bool line_over;     /* and ended */
+	bool after_data;    /* the byte before was a body's */
+	bool trailer_named; /* a trailer's name has begun */
 	bool message_done;
 	int refusal; /* the status to refuse the request with; 0: none */
 	struct head head;
@@ -104,13 +108,25 @@ int cr__http_parse(struct link *link);
  */
 ssize_t cr__http_fill(struct link *link, cr_nsec patience);
 
-/* target.c: splits and decodes the target. Returns 0, or the status to refuse it with. */
+/*
+ * target.c: splits and decodes the target. Of an absolute one ("http://host/path") the authority
+ * takes the place of the Host that was sent. Returns 0, or the status to refuse it with.
+ */
 int cr__http_target_parse(struct head *head);
+
+/*
+ * Whether a Host is of the characters that "host:port" may have: RFC 3986, section 3.2.2. An empty
+ * one says that the target has no authority.
+ */
+bool cr__http_is_host(const char *value);
 
 /* link.c: a connection's task. */
 int cr__http_link_run(struct link *link);
 
-/* exchange.c: skips the rest of the body. Returns whether the connection can go on. */
+/* exchange.c: whether the client waits for "100 Continue" and may send its body all the same. */
+bool cr__http_exchange_uncertain(const cr_http_exchange *exchange);
+
+/* Skips the rest of the body. Returns whether the connection can go on. */
 bool cr__http_exchange_finish(cr_http_exchange *exchange);
 
 /* reply.c */

@@ -55,55 +55,80 @@ static bool climbs(const char *path)
 	return false;
 }
 
-/* The path of "http://host/path", or of "/path". NULL for neither. */
-static const char *path_of(const char *target)
+bool cr__http_is_host(const char *value)
 {
-	const char *authority;
-
-	if (*target == '/')
-		return target;
-	if (strncasecmp(target, "http://", 7) == 0)
-		authority = target + 7;
-	else if (strncasecmp(target, "https://", 8) == 0)
-		authority = target + 8;
-	else
-		return NULL;
-	return *authority && *authority != '/' ? authority + strcspn(authority, "/?") : NULL;
+	return value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	                           "0123456789-._~%!$&'()*+,;=:[]")] == 0;
 }
 
-int cr__http_target_parse(struct head *head)
+/* Where the authority of "http://host/path" begins; NULL without one. */
+static const char *authority_of(const char *target)
 {
-	const char *target = head->text.data + head->target, *path = path_of(target);
-	size_t length, start, at;
-	ssize_t decoded;
-	bool star = strcmp(target, "*") == 0 && strcmp(head->method, "OPTIONS") == 0;
+	if (strncasecmp(target, "http://", 7) == 0)
+		return target + 7;
+	return strncasecmp(target, "https://", 8) == 0 ? target + 8 : NULL;
+}
 
-	for (const char *p = target; *p; p++) {
-		if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '#')
-			return 400;
-	}
-	if (star)
-		path = target;
-	if (!path)
+/* RFC 9112, section 3.2.2: the Host of an absolute target is the one in it. */
+static int host_replace(struct head *head, size_t at, size_t length)
+{
+	size_t start = head->text.size;
+
+	if (length == 0)
 		return 400;
-	length = strcspn(path, "?");
-	at = (size_t)(path - head->text.data);
-	head->query = (uint32_t)(at + length + (path[length] == '?'));
-	start = head->text.size;
-	head->path = (uint32_t)start;
 	/* The text may move: make room first, then copy from where it is. */
+	if (cr_buf_reserve(&head->text, length + 1) < 0)
+		return 500;
+	cr_buf_append(&head->text, head->text.data + at, length);
+	cr_buf_append(&head->text, "", 1);
+	if (!cr__http_is_host(head->text.data + start))
+		return 400;
+	for (size_t i = 0; i < head->field_count; i++) {
+		if (strcasecmp(head->text.data + head->fields[i].name, "Host") == 0)
+			head->fields[i].value = (uint32_t)start;
+	}
+	return 0;
+}
+
+/* Decodes the path of so many bytes; an empty one is the root. */
+static int path_decode(struct head *head, size_t at, size_t length)
+{
+	size_t start = head->text.size;
+	ssize_t decoded;
+
 	if (cr_buf_reserve(&head->text, length + 2) < 0)
 		return 500;
-	if (length == 0 && !star)
+	if (length == 0)
 		cr_buf_append(&head->text, "/", 1);
 	cr_buf_append(&head->text, head->text.data + at, length);
 	decoded = decode(head->text.data + start, head->text.size - start, false);
 	if (decoded < 0)
 		return 400;
 	head->text.size = start + (size_t)decoded;
-	if (cr_buf_append(&head->text, "", 1) < 0)
-		return 500;
+	cr_buf_append(&head->text, "", 1);
+	head->path = (uint32_t)start;
 	return climbs(head->text.data + start) ? 400 : 0;
+}
+
+int cr__http_target_parse(struct head *head)
+{
+	const char *target = head->text.data + head->target, *authority = authority_of(target);
+	const char *path = authority ? authority + strcspn(authority, "/?") : target;
+	const bool star = strcmp(target, "*") == 0 && strcmp(head->method, "OPTIONS") == 0;
+	size_t at = (size_t)(path - head->text.data), length = strcspn(path, "?");
+	int status = 0;
+
+	for (const char *p = target; *p; p++) {
+		if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '#')
+			return 400;
+	}
+	if (!authority && !star && *target != '/')
+		return 400;
+	head->query = (uint32_t)(at + length + (path[length] == '?'));
+	if (authority)
+		status = host_replace(head, (size_t)(authority - head->text.data),
+		                      (size_t)(path - authority));
+	return status ? status : path_decode(head, at, length);
 }
 
 int cr_http_exchange_param(const cr_http_exchange *exchange, const char *name, cr_buf *value)
