@@ -47,6 +47,8 @@ CORAIL_API int cr_http_unpause(cr_http *http, CURL *easy);
 
 /*
  * The error that a CURLcode stands for: 0, or one of http.h's. os_errno: CURLINFO_OS_ERRNO, or 0.
+ * A refused certificate is -CORAIL_E_TLS_CERTIFICATE whatever the reason, which the code alone does
+ * not tell; cr_http_perform() says which.
  */
 CORAIL_API int cr_http_curl_error(CURLcode code, long os_errno);
 

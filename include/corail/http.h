@@ -39,7 +39,11 @@
  *	-CORAIL_E_HTTP_HEADER     CR, LF or another forbidden byte in a header: nothing was sent
  *	-CORAIL_E_DNS_...         the host's name has no address
  *	-ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH, -ECONNRESET, ...   what the network said
- *	-CORAIL_E_TLS_CERTIFICATE, -CORAIL_E_TLS_HANDSHAKE
+ *	-CORAIL_E_TLS_EXPIRED, _NOT_YET_VALID, _WRONG_HOST, _SELF_SIGNED, _UNKNOWN_CA, _CERTIFICATE
+ *	                          why the server's certificate is refused; the last one for any
+ *	                          other reason, an HTTPS proxy's certificate, and where libcurl
+ *	                          was built on another library than OpenSSL
+ *	-CORAIL_E_TLS_HANDSHAKE   TLS failed for another reason
  *	-CORAIL_E_HTTP_EMPTY      the connection was closed without an answer
  *	-CORAIL_E_HTTP_PROTOCOL   the answer is not HTTP
  *	-CORAIL_E_HTTP_TRUNCATED  the body ended before its announced length

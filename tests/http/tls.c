@@ -4,6 +4,8 @@
 
 #include "http/fixture.h"
 
+#include <corail/curl.h>
+
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -13,8 +15,22 @@
 
 static char folder[] = "/tmp/corail-tls-XXXXXX";
 static char ca_file[64];
-static pid_t server;
-static int server_port;
+
+/* A server for each certificate: one that signs itself, and those of an authority. */
+enum { SELF_SIGNED, GOOD, EXPIRED, EARLY, SERVERS };
+
+static struct {
+	const char *name, *first_day, *last_day;
+	pid_t pid;
+	int port;
+} servers[SERVERS] = {
+	[SELF_SIGNED] = {.name = "self"},
+	[GOOD] = {.name = "good", .first_day = "20200101000000Z", .last_day = "20991231000000Z"},
+	[EXPIRED] = {.name = "expired",
+                     .first_day = "20200101000000Z",
+                     .last_day = "20200102000000Z"},
+	[EARLY] = {.name = "early", .first_day = "20991230000000Z", .last_day = "20991231000000Z"},
+};
 
 /* Starts a program in the folder, its output into a pipe if ret_fd is not NULL. */
 static pid_t start(const char *const argv[], int *ret_fd)
@@ -50,42 +66,89 @@ static void run(const char *const argv[])
 		SKIP("the openssl command is missing or too old");
 }
 
-static void make_certificate(void)
+/* openssl req: a certificate that signs itself, or a request for one, in NAME.pem. */
+static void make_request(const char *name, bool self_signed)
 {
-	const char *argv[] = {"openssl",
-	                      "req",
-	                      "-x509",
-	                      "-newkey",
-	                      "ec",
-	                      "-pkeyopt",
-	                      "ec_paramgen_curve:P-256",
-	                      "-nodes",
-	                      "-keyout",
-	                      "key.pem",
-	                      "-out",
-	                      "cert.pem",
-	                      "-days",
-	                      "2",
-	                      "-subj",
-	                      "/CN=localhost",
-	                      "-addext",
-	                      "subjectAltName=DNS:localhost",
-	                      NULL};
+	char key[32], file[32];
+	const char *argv[20] = {"openssl",
+	                        "req",
+	                        "-newkey",
+	                        "ec",
+	                        "-pkeyopt",
+	                        "ec_paramgen_curve:P-256",
+	                        "-nodes",
+	                        "-keyout",
+	                        key,
+	                        "-out",
+	                        file,
+	                        "-subj",
+	                        "/CN=localhost",
+	                        "-addext",
+	                        "subjectAltName=DNS:localhost"};
 
+	snprintf(key, sizeof key, "%s.key", name);
+	snprintf(file, sizeof file, "%s.pem", name);
+	if (self_signed) {
+		argv[15] = "-x509";
+		argv[16] = "-days";
+		argv[17] = "2";
+	}
 	run(argv);
 }
 
-/* "ACCEPT 127.0.0.1:PORT" is how it says that it listens. */
-static void start_server(void)
+static void write_file(const char *name, const char *text)
 {
-	const char *argv[] = {"openssl", "s_server", "-accept",  "127.0.0.1:0", "-key",
-	                      "key.pem", "-cert",    "cert.pem", "-WWW",        NULL};
+	char path[128];
+	FILE *file;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	file = fopen(path, "w");
+	CHECK(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+/* Only openssl ca signs for any span of time. It keeps a book of what it signed. */
+static void make_certificates(void)
+{
+	write_file("ca.conf", "[ca]\ndefault_ca = us\n[us]\ndatabase = book\nserial = serial\n"
+	                      "new_certs_dir = .\ncertificate = self.pem\nprivate_key = self.key\n"
+	                      "default_md = sha256\npolicy = any\ncopy_extensions = copy\n"
+	                      "unique_subject = no\n[any]\ncommonName = supplied\n");
+	write_file("book", "");
+	write_file("serial", "01\n");
+	make_request("self", true);
+	for (int i = GOOD; i < SERVERS; i++) {
+		char file[32];
+		const char *argv[] = {"openssl",    "ca",
+		                      "-config",    "ca.conf",
+		                      "-in",        file,
+		                      "-out",       file,
+		                      "-startdate", servers[i].first_day,
+		                      "-enddate",   servers[i].last_day,
+		                      "-batch",     "-notext",
+		                      NULL};
+
+		make_request(servers[i].name, false);
+		snprintf(file, sizeof file, "%s.pem", servers[i].name);
+		run(argv);
+	}
+}
+
+/* "ACCEPT 127.0.0.1:PORT" is how it says that it listens. */
+static void start_server(int index)
+{
+	char key[32], file[32];
+	const char *argv[] = {"openssl", "s_server", "-accept", "127.0.0.1:0", "-key",
+	                      key,       "-cert",    file,      "-WWW",        NULL};
 	char text[256] = "";
 	size_t size = 0;
 	const char *found = NULL;
 	int fd;
 
-	server = start(argv, &fd);
+	snprintf(key, sizeof key, "%s.key", servers[index].name);
+	snprintf(file, sizeof file, "%s.pem", servers[index].name);
+	servers[index].pid = start(argv, &fd);
 	while (!found && size < sizeof text - 1) {
 		ssize_t n = read(fd, text + size, sizeof text - 1 - size);
 
@@ -98,31 +161,25 @@ static void start_server(void)
 			found = NULL;
 	}
 	CHECK(found);
-	server_port = (int)strtol(found + strlen("ACCEPT 127.0.0.1:"), NULL, 10);
-	CHECK_GT(server_port, 0);
+	servers[index].port = (int)strtol(found + strlen("ACCEPT 127.0.0.1:"), NULL, 10);
+	CHECK_GT(servers[index].port, 0);
 	close(fd);
 }
 
-static void write_page(void)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof path, "%s/page.txt", folder);
-	file = fopen(path, "w");
-	CHECK(file);
-	fputs("a secret page\n", file);
-	fclose(file);
-}
-
-static int get(struct fixture *f, const char *host, cr_http_detail *detail, cr_buf *body)
+static int get_from(struct fixture *f, int server, const char *host, cr_http_detail *detail,
+                    cr_buf *body)
 {
 	char url[128];
 	cr_http_request request = {.url = url, .detail = detail};
 
 	CHECK_EQ(cr_dns_host_set("wrong.test", "127.0.0.1"), 0);
-	snprintf(url, sizeof url, "https://%s:%d/page.txt", host, server_port);
+	snprintf(url, sizeof url, "https://%s:%d/page.txt", host, servers[server].port);
 	return cr_timeout(cr_seconds(20), cr_http_fetch(f->http, &request, body));
+}
+
+static int get(struct fixture *f, const char *host, cr_http_detail *detail, cr_buf *body)
+{
+	return get_from(f, SELF_SIGNED, host, detail, body);
 }
 
 static cr_http_options trusting = {.ca_file = ca_file};
@@ -138,10 +195,10 @@ HTTP_TEST_WITH(a_private_authority, &trusting)
 	CHECK_EQ(get(f, "localhost", &detail, &body), 200);
 	CHECK_STR(body.data, "a secret page\n");
 	/* Another name, and an address, are not in the certificate. */
-	CHECK_EQ(get(f, "wrong.test", &detail, NULL), -CORAIL_E_TLS_CERTIFICATE);
+	CHECK_EQ(get(f, "wrong.test", &detail, NULL), -CORAIL_E_TLS_WRONG_HOST);
 	CHECK_GT(detail.curl_code, 0);
 	CHECK_GT(strlen(detail.text), 10);
-	CHECK_EQ(get(f, "127.0.0.1", &detail, NULL), -CORAIL_E_TLS_CERTIFICATE);
+	CHECK_EQ(get(f, "127.0.0.1", &detail, NULL), -CORAIL_E_TLS_WRONG_HOST);
 	cr_buf_free(&body);
 	return 0;
 }
@@ -150,8 +207,65 @@ HTTP_TEST(unknown_authorities_are_not_trusted)
 {
 	cr_http_detail detail;
 
-	CHECK_EQ(get(f, "localhost", &detail, NULL), -CORAIL_E_TLS_CERTIFICATE);
+	CHECK_EQ(get(f, "localhost", &detail, NULL), -CORAIL_E_TLS_SELF_SIGNED);
 	CHECK(*detail.text);
+	CHECK_EQ(get_from(f, GOOD, "localhost", NULL, NULL), -CORAIL_E_TLS_UNKNOWN_CA);
+	return 0;
+}
+
+/* One easy handle after the other is used again: none keeps the reason of its last failure. */
+HTTP_TEST_WITH(each_reason_is_told, &trusting)
+{
+	static const struct {
+		int server, error;
+		const char *host;
+	} cases[] = {
+		{GOOD, 200, "localhost"},
+		{EXPIRED, -CORAIL_E_TLS_EXPIRED, "localhost"},
+		{EARLY, -CORAIL_E_TLS_NOT_YET_VALID, "localhost"},
+		{GOOD, -CORAIL_E_TLS_WRONG_HOST, "wrong.test"},
+		{EXPIRED, -CORAIL_E_TLS_EXPIRED, "wrong.test"},
+		{GOOD, 200, "localhost"},
+	};
+	cr_http_detail detail;
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		CHECK_EQ(get_from(f, cases[i].server, cases[i].host, &detail, NULL),
+		         cases[i].error);
+		if (cases[i].error < 0)
+			CHECK_EQ(detail.error, cases[i].error);
+	}
+	return 0;
+}
+
+/* A user's own handle is told the same. */
+HTTP_TEST(each_reason_is_told_to_a_handle)
+{
+	static const struct {
+		int server, error;
+		const char *host;
+	} cases[] = {
+		{EXPIRED, -CORAIL_E_TLS_EXPIRED, "localhost"},
+		{GOOD, -CORAIL_E_TLS_WRONG_HOST, "127.0.0.1"},
+		{GOOD, 0, "localhost"},
+	};
+	CURL *easy = curl_easy_init();
+	char url[128];
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		CURLcode code = CURLE_OK;
+
+		snprintf(url, sizeof url, "https://%s:%d/page.txt", cases[i].host,
+		         servers[cases[i].server].port);
+		curl_easy_setopt(easy, CURLOPT_URL, url);
+		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "GET");
+		CHECK_EQ(cr_timeout(cr_seconds(20), cr_http_perform_code(f->http, easy, &code)),
+		         cases[i].error);
+		CHECK_EQ(code, cases[i].error ? CURLE_PEER_FAILED_VERIFICATION : CURLE_OK);
+	}
+	curl_easy_cleanup(easy);
 	return 0;
 }
 
@@ -182,7 +296,7 @@ HTTP_TEST(mismatched_schemes)
 
 	snprintf(url, sizeof url, "https://127.0.0.1:%d/", site->port);
 	CHECK_EQ(cr_http_get(f->http, url, NULL), -CORAIL_E_TLS_HANDSHAKE);
-	snprintf(url, sizeof url, "http://127.0.0.1:%d/", server_port);
+	snprintf(url, sizeof url, "http://127.0.0.1:%d/", servers[SELF_SIGNED].port);
 	r = cr_timeout(cr_seconds(20), cr_http_get(f->http, url, NULL));
 	CHECK(r == -CORAIL_E_HTTP_PROTOCOL || r == -CORAIL_E_HTTP_EMPTY || r == -ECONNRESET);
 	return 0;
@@ -207,28 +321,32 @@ static void bad_options(void)
 
 static void clean_up(void)
 {
-	static const char *const names[] = {"key.pem", "cert.pem", "page.txt"};
-	char path[128];
+	const char *argv[] = {"rm", "-rf", folder, NULL};
+	pid_t pid;
 
-	kill(server, SIGKILL);
-	waitpid(server, NULL, 0);
-	for (size_t i = 0; i < 3; i++) {
-		snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-		unlink(path);
+	for (int i = 0; i < SERVERS; i++) {
+		if (servers[i].pid > 0) {
+			kill(servers[i].pid, SIGKILL);
+			waitpid(servers[i].pid, NULL, 0);
+		}
 	}
-	rmdir(folder);
+	if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ) == 0)
+		waitpid(pid, NULL, 0);
 }
 
 int main(void)
 {
 	CHECK(mkdtemp(folder));
-	snprintf(ca_file, sizeof ca_file, "%s/cert.pem", folder);
-	make_certificate();
-	write_page();
-	start_server();
 	atexit(clean_up);
+	snprintf(ca_file, sizeof ca_file, "%s/self.pem", folder);
+	make_certificates();
+	write_file("page.txt", "a secret page\n");
+	for (int i = 0; i < SERVERS; i++)
+		start_server(i);
 	RUN(a_private_authority);
 	RUN(unknown_authorities_are_not_trusted);
+	RUN(each_reason_is_told);
+	RUN(each_reason_is_told_to_a_handle);
 	RUN(unless_told_otherwise);
 	RUN(mismatched_schemes);
 	RUN(bad_options);

@@ -179,6 +179,8 @@ void cr__http_driver_wake(cr_http *http);
 void cr__http_job_start(cr_http *http, struct job *job);
 /* Ends a job now, whatever its state; its connection is not used again. Does not suspend. */
 void cr__http_job_abort(cr_http *http, struct job *job);
+/* The error that a finished job stands for: 0 or negative. */
+int cr__http_job_error(const struct job *job);
 /* Continues a paused job in the driver's next turn. */
 void cr__http_job_unpause(cr_http *http, struct job *job);
 /* For CURLOPT_SOCKOPTFUNCTION and CURLOPT_CLOSESOCKETFUNCTION, with the session as their data. */

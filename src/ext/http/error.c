@@ -82,6 +82,70 @@ int cr_http_curl_error(CURLcode code, long os_errno)
 	}
 }
 
+/*
+ * Why a certificate was refused, by libcurl's record of what OpenSSL said: the numbers are those of
+ * X509_STORE_CTX_get_error(3). The host's name is compared by libcurl itself, after OpenSSL, and
+ * then the record still says "unspecified", as before the handshake.
+ */
+static int certificate_error(long verify_result)
+{
+	enum {
+		UNSPECIFIED = 1,
+		UNABLE_TO_GET_ISSUER_CERT = 2,
+		CERT_NOT_YET_VALID = 9,
+		CERT_HAS_EXPIRED = 10,
+		DEPTH_ZERO_SELF_SIGNED_CERT = 18,
+		SELF_SIGNED_CERT_IN_CHAIN = 19,
+		UNABLE_TO_GET_ISSUER_CERT_LOCALLY = 20,
+		UNABLE_TO_VERIFY_LEAF_SIGNATURE = 21,
+		CERT_UNTRUSTED = 27,
+		HOSTNAME_MISMATCH = 62,
+		IP_ADDRESS_MISMATCH = 64,
+	};
+
+	switch (verify_result) {
+	case CERT_HAS_EXPIRED:
+		return -CORAIL_E_TLS_EXPIRED;
+	case CERT_NOT_YET_VALID:
+		return -CORAIL_E_TLS_NOT_YET_VALID;
+	case UNSPECIFIED:
+	case HOSTNAME_MISMATCH:
+	case IP_ADDRESS_MISMATCH:
+		return -CORAIL_E_TLS_WRONG_HOST;
+	case DEPTH_ZERO_SELF_SIGNED_CERT:
+		return -CORAIL_E_TLS_SELF_SIGNED;
+	case UNABLE_TO_GET_ISSUER_CERT:
+	case SELF_SIGNED_CERT_IN_CHAIN:
+	case UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case CERT_UNTRUSTED:
+		return -CORAIL_E_TLS_UNKNOWN_CA;
+	default:
+		return -CORAIL_E_TLS_CERTIFICATE;
+	}
+}
+
+/* libcurl can be built on other TLS libraries, whose numbers mean something else. */
+static bool is_openssl(void)
+{
+	const char *name = curl_version_info(CURLVERSION_NOW)->ssl_version;
+
+	return name && strncmp(name, "OpenSSL/", 8) == 0;
+}
+
+int cr__http_job_error(const struct job *job)
+{
+	long result = 0;
+
+	if (job->error < 0)
+		return job->error;
+	if (job->code == CURLE_PEER_FAILED_VERIFICATION && is_openssl()) {
+		curl_easy_getinfo(job->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+		return certificate_error(result);
+	}
+	return cr_http_curl_error(job->code, job->os_errno);
+}
+
 void cr__http_detail_set(cr_http_detail *detail, int error, CURLcode code, int status,
                          const char *text)
 {

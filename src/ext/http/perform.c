@@ -43,11 +43,9 @@ static int run(cr_http *http, struct job *job, CURLcode *ret_code)
 	r = cr_event_wait(&job->event);
 	if (r < 0 && job->state != JOB_DONE) {
 		cr__http_job_abort(http, job);
-	} else if (job->error < 0) {
-		r = job->error;
 	} else {
-		r = cr_http_curl_error(job->code, job->os_errno);
-		if (ret_code)
+		r = cr__http_job_error(job);
+		if (ret_code && job->error == 0)
 			*ret_code = job->code;
 	}
 	http->stats.in_flight--;

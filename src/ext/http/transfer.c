@@ -298,5 +298,5 @@ int cr__http_transfer_error(struct transfer *transfer)
 		return -CORAIL_E_HTTP_TOO_LARGE;
 	if (job->code == CURLE_OK && !transfer->head_ended)
 		return -CORAIL_E_HTTP_TRUNCATED;
-	return cr_http_curl_error(job->code, job->os_errno);
+	return cr__http_job_error(job);
 }
