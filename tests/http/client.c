@@ -345,6 +345,37 @@ HTTP_TEST(bad_urls_are_refused)
 	return 0;
 }
 
+static int serve_path(cr_http_exchange *x, void *user)
+{
+	const char *path = cr_http_exchange_path(x);
+
+	(void)user;
+	return cr_http_reply(x, 200, "text/plain", path, strlen(path));
+}
+
+/* Whatever the locale, which is "C" here. The DNS knows only the name's form in ASCII. */
+HTTP_TEST(hosts_in_other_scripts)
+{
+	struct site *site = site_open(f, NULL, serve_path, NULL);
+	static const char *const hosts[] = {"m\u00fcnchen", "M\u00dcNCHEN", "xn--mnchen-3ya"};
+	cr_buf body = {0};
+	char url[128];
+
+	CHECK_EQ(cr_dns_host_set("xn--mnchen-3ya.test", "127.0.0.1"), 0);
+	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+		snprintf(url, sizeof url, "http://%s.test:%d/caf\u00e9", hosts[i], site->port);
+		CHECK_EQ(cr_http_get(f->http, url, &body), 0);
+		CHECK_STR(body.data, "/caf\u00e9");
+		cr_buf_clear(&body);
+	}
+	/* A name that has no such form, and one that is no text. */
+	CHECK_EQ(cr_http_get(f->http, "http://a\u2024.\u2488com\u3002\u00ad-/", NULL),
+	         -CORAIL_E_HTTP_URL);
+	CHECK_EQ(cr_http_get(f->http, "http://\xff\xfe.test/", NULL), -CORAIL_E_HTTP_URL);
+	cr_buf_free(&body);
+	return 0;
+}
+
 static int serve_404(cr_http_exchange *x, void *user)
 {
 	(void)user;
@@ -396,6 +427,7 @@ int main(void)
 	RUN(basic_auth_from_the_url);
 	RUN(forbidden_bytes_are_refused_before_anything_is_sent);
 	RUN(bad_urls_are_refused);
+	RUN(hosts_in_other_scripts);
 	RUN(a_status_is_an_answer_unless_asked);
 	return test_done();
 }

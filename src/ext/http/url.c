@@ -8,6 +8,7 @@
 #include "client.h"
 
 #include <arpa/inet.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,10 +92,30 @@ static int error_of(CURLUcode code)
 	}
 }
 
+/*
+ * curl_url_get() with a host's name of other letters than ASCII in the form that the DNS knows.
+ * libcurl takes the name for text in the locale's encoding, and a program that has never called
+ * setlocale() is in one that has no such letters: URLs are UTF-8 (RFC 3987, section 3.1), whatever
+ * the user's locale. A name that has no such form is no lack of memory, as libcurl calls it.
+ */
+static int get_in_ascii(CURLU *parts, CURLUPart part, unsigned flags, char **ret_value)
+{
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	locale_t before = utf8 ? uselocale(utf8) : (locale_t)0;
+	CURLUcode code = curl_url_get(parts, part, ret_value, flags | CURLU_PUNYCODE);
+
+	if (utf8) {
+		uselocale(before);
+		freelocale(utf8);
+	}
+	return error_of(code == CURLUE_OUT_OF_MEMORY ? CURLUE_BAD_HOSTNAME : code);
+}
+
 static int get_part(CURLU *parts, CURLUPart part, unsigned flags, char *text, size_t size)
 {
 	char *value = NULL;
-	int r = error_of(curl_url_get(parts, part, &value, flags));
+	int r = part == CURLUPART_HOST ? get_in_ascii(parts, part, flags, &value)
+	                               : error_of(curl_url_get(parts, part, &value, flags));
 
 	if (r == 0 && (size_t)snprintf(text, size, "%s", value) >= size)
 		r = -CORAIL_E_HTTP_URL;
@@ -114,7 +135,7 @@ static int origin_of(CURLU *parts, struct url *url)
 	origin->tls = strcmp(scheme, "https") == 0;
 	if (!origin->tls && strcmp(scheme, "http") != 0)
 		return -CORAIL_E_HTTP_SCHEME;
-	r = get_part(parts, CURLUPART_HOST, CURLU_PUNYCODE, url->host, sizeof url->host);
+	r = get_part(parts, CURLUPART_HOST, 0, url->host, sizeof url->host);
 	if (r == 0)
 		r = get_part(parts, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof port);
 	if (r < 0)
@@ -170,7 +191,7 @@ int cr__http_url_parse(const char *text, struct url *url)
 	if (r == 0)
 		r = origin_of(parts, url);
 	if (r == 0)
-		r = error_of(curl_url_get(parts, CURLUPART_URL, &whole, CURLU_PUNYCODE));
+		r = get_in_ascii(parts, CURLUPART_URL, 0, &whole);
 	if (r == 0)
 		r = cr_buf_append(&url->owned, whole, strlen(whole));
 	if (r == 0)
