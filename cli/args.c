@@ -308,7 +308,7 @@ int args_parse(int argc, char **argv, struct get_options *options, struct url_li
 	bool listed = false;
 	int option;
 
-	*options = (struct get_options){.concurrent = GET_CONCURRENT_DEFAULT};
+	*options = (struct get_options){0};
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "-:i:o:c:qh", long_options, NULL)) != -1) {
 		if (take(option, options, list, argv) < 0)
@@ -317,6 +317,13 @@ int args_parse(int argc, char **argv, struct get_options *options, struct url_li
 			return 0;
 		listed = listed || option == 'i';
 	}
+	if (options->sequential && options->concurrent > 1) {
+		complain("%s", tr("either --sequential or -c, not both",
+		                  "--sequential ou -c, pas les deux"));
+		return usage_hint();
+	}
+	if (options->concurrent == 0)
+		options->concurrent = GET_CONCURRENT_DEFAULT;
 	for (; optind < argc; optind++)
 		if (url_list_add(list, argv[optind], strlen(argv[optind])) < 0)
 			return -1;

@@ -70,6 +70,9 @@ done
 for value in 0 -5 much 1T 5kk ""; do
 	wrong "$corail" get --max-size "$value" http://h/
 done
+wrong "$corail" get --sequential -c 5 http://h/
+has err "either --sequential or -c, not both"
+wrong "$corail" get -c 5 --sequential http://h/
 wrong "$corail" get -i "$work/absent"
 has err "$work/absent"
 wrong "$corail" get -i "$work"
