@@ -24,6 +24,16 @@ SERVER_TEST(expect_continue)
 	return check_continue(f);
 }
 
+SERVER_TEST(expect_continue_after_the_start)
+{
+	return check_continue_late(f);
+}
+
+SERVER_TEST(half_an_answer_of_unknown_length)
+{
+	return check_half_unknown(f);
+}
+
 SERVER_TEST(limits)
 {
 	return check_limits(f);
@@ -230,6 +240,8 @@ int main(void)
 	RUN(bad_requests);
 	RUN(keep_alive_and_pipelining);
 	RUN(expect_continue);
+	RUN(expect_continue_after_the_start);
+	RUN(half_an_answer_of_unknown_length);
 	RUN(limits);
 	RUN(framing);
 	RUN(what_a_handler_may_say);

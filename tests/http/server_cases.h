@@ -26,8 +26,9 @@ static inline int read_body(cr_http_exchange *x, cr_buf *body)
 
 /*
  * "/echo" gives the body back with its length; "/chunked" in chunks; "/ignore" does not read it;
- * "/fail" fails; "/half" fails in the middle; "/short" sends less than announced; "/none" says
- * nothing; "/slow" takes 100 ms; else: method, path, query and body.
+ * "/fail" fails, "/early" with an answer begun, "/half" and "/half-unknown" in the middle of one;
+ * "/short" sends less than announced; "/none" says nothing; "/host" the Host; "/slow" takes 100 ms;
+ * else: method, path, query and body.
  */
 static inline int serve_cases(cr_http_exchange *x, void *user)
 {
@@ -42,8 +43,15 @@ static inline int serve_cases(cr_http_exchange *x, void *user)
 		return -EIO;
 	if (!strcmp(path, "/none"))
 		return 0;
-	if (!strcmp(path, "/half") || !strcmp(path, "/short")) {
+	if (!strcmp(path, "/host"))
+		return cr_http_reply(x, 200, NULL, cr_http_exchange_header(x, "Host"),
+		                     strlen(cr_http_exchange_header(x, "Host")));
+	if (!strcmp(path, "/early")) {
 		r = cr_http_reply_start(x, 200, NULL, 10);
+		return r < 0 ? r : -EIO;
+	}
+	if (!strcmp(path, "/half") || !strcmp(path, "/short") || !strcmp(path, "/half-unknown")) {
+		r = cr_http_reply_start(x, 200, NULL, path[5] == '-' ? CORAIL_HTTP_CHUNKED : 10);
 		if (r == 0)
 			r = cr_http_reply_write(x, "12345", 5);
 		return r < 0 ? r : path[1] == 'h' ? -EIO : 0;
@@ -132,12 +140,16 @@ struct server_case {
 
 #define HOST "Host: h\r\n"
 #define END "\r\n"
+#define CHUNKED "POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
 
 static const struct server_case good_cases[] = {
 	{"GET / HTTP/1.1\r\n" HOST END, 200, "GET /? "},
 	{"GET /a%20b/c?d=%41&e HTTP/1.1\r\n" HOST END, 200, "GET /a b/c?d=%41&e "},
 	{"GET http://h/abs?x HTTP/1.1\r\n" HOST END, 200, "GET /abs?x "},
 	{"GET http://h HTTP/1.1\r\n" HOST END, 200, "GET /? "},
+	{"GET http://other:1?x HTTP/1.1\r\n" HOST END, 200, "GET /?x "},
+	{"GET http://other:1/host HTTP/1.1\r\n" HOST END, 200, "\r\n\r\nother:1"},
+	{"GET /host HTTP/1.1\r\n" HOST END, 200, "\r\n\r\nh"},
 	{"OPTIONS * HTTP/1.1\r\n" HOST END, 200, "OPTIONS *? "},
 	{"GET / HTTP/1.0\r\n\r\n", 200, "GET /? "},
 	{"\r\n\r\nGET / HTTP/1.1\r\n" HOST END, 200, "GET /? "},
@@ -160,6 +172,8 @@ static const struct server_case good_cases[] = {
 	{"GET /none HTTP/1.1\r\n" HOST END, 500, NULL},
 	{"GET /half HTTP/1.1\r\n" HOST END, 200, "\r\n\r\n12345"},
 	{"GET /short HTTP/1.1\r\n" HOST END, 200, "\r\n\r\n12345"},
+	{"GET /early HTTP/1.1\r\n" HOST END, 500, "500 Internal Server Error\n"},
+	{CHUNKED "0005;a=\"b\"\r\nhello\r\n00\r\nX: a b\r\nY:\r\n\r\n", 200, "\r\n\r\nhello"},
 	{"", 0, NULL},
 	{"\r\n", 0, NULL},
 	{"GET / HTTP/1.1\r\nHo", 0, NULL},
@@ -231,7 +245,30 @@ static const struct server_case bad_cases[] = {
          400, NULL},
 	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n",
          400, NULL},
+	/* Line ends that another server may not see, and bytes where there should be one. */
+	{CHUNKED "5\rXhello\r\n0\r\n\r\n", 400, NULL},
+	{CHUNKED "5\nhello\r\n0\r\n\r\n", 400, NULL},
+	{CHUNKED "5;a\nb\r\nhello\r\n0\r\n\r\n", 400, NULL},
+	{CHUNKED "5;a\rb\r\nhello\r\n0\r\n\r\n", 400, NULL},
+	{CHUNKED "5\r\nhelloXX0\r\n\r\n", 400, NULL},
+	{CHUNKED "5\r\nhello\n0\r\n\r\n", 400, NULL},
+	{CHUNKED "5\r\nhello\r0\r\n\r\n", 400, NULL},
+	{CHUNKED "5\r\nhello\r\n0\r\n\n", 400, NULL},
+	{CHUNKED "5\r\nhello\r\n0\n\r\n", 400, NULL},
+	{CHUNKED "5\r\nhello\r\n0\r\nX: a\n\r\n", 400, NULL},
+	{CHUNKED "5\r\nhello\r\n0\r\nX: a\r\n b\r\n\r\n", 400, NULL},
+	{CHUNKED "5\r\nhello\r\n0\r\n X: a\r\n\r\n", 400, NULL},
+	{CHUNKED "5\r\nhello\r\n0\r\nX : a\r\n\r\n", 400, NULL},
+	{CHUNKED "5\r\nhello\r\n0\r\n: a\r\n\r\n", 400, NULL},
+	{CHUNKED "5\r\nhello\r\n0\r\nX: \x01\r\n\r\n", 400, NULL},
+	{CHUNKED " 5\r\nhello\r\n0\r\n\r\n", 400, NULL},
+	{CHUNKED "5 \r\nhello\r\n0\r\n\r\n", 400, NULL},
+	{CHUNKED "0x5\r\nhello\r\n0\r\n\r\n", 400, NULL},
+	{CHUNKED "\r\n\r\n", 400, NULL},
 	/* Others. */
+	{"GET / RTSP/1.0\r\n" HOST END, 400, NULL},
+	{"GET / http/1.1\r\n" HOST END, 400, NULL},
+	{"GET http://me@h/ HTTP/1.1\r\n" HOST END, 400, NULL},
 	{"CONNECT h:80 HTTP/1.1\r\n" HOST END, 501, NULL},
 	{"FROB / HTTP/1.1\r\n" HOST END, 501, NULL},
 	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n", 501, NULL},
@@ -373,9 +410,57 @@ static inline int check_continue(struct fixture *f)
 	         0);
 	read_rest(conn, &text);
 	CHECK(strstr(text.data, "ignored"));
+	CHECK(strstr(text.data, "Connection: close\r\n"));
 	CHECK(!strstr(text.data, "100"));
 	cr_conn_close(conn);
 	cr_buf_free(&text);
+	return 0;
+}
+
+/* Who starts the answer first asks for the body all the same, as long as nothing was sent. */
+static inline int serve_duplex(cr_http_exchange *x, void *user)
+{
+	char data[5];
+	int r = cr_http_reply_start(x, 200, NULL, 5);
+
+	(void)user;
+	for (size_t n = 0; r >= 0 && n < sizeof data; n += (size_t)r)
+		r = (int)cr_http_exchange_read(x, data + n, sizeof data - n);
+	return r < 0 ? r : cr_http_reply_write(x, data, sizeof data);
+}
+
+static inline int check_continue_late(struct fixture *f)
+{
+	struct site *site = site_open(f, NULL, serve_duplex, NULL);
+	cr_buf text = {0};
+	cr_conn *conn = dial(site);
+
+	CHECK_EQ(say(conn, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n"
+	                   "Expect: 100-continue\r\n\r\n"),
+	         0);
+	CHECK_GT(cr_conn_read_until(conn, "\r\n\r\n", 4, &text), 0);
+	CHECK_STR(text.data, "HTTP/1.1 100 Continue\r\n\r\n");
+	CHECK_EQ(say(conn, "hello"), 0);
+	read_rest(conn, &text);
+	CHECK(strstr(text.data, "\r\n\r\nhello"));
+	cr_conn_close(conn);
+	cr_buf_free(&text);
+	return 0;
+}
+
+/* To HTTP/1.0 the end of the connection is the end of the body, and a failed one must differ. */
+static inline int check_half_unknown(struct fixture *f)
+{
+	struct site *site = site_open(f, NULL, serve_cases, NULL);
+	cr_conn *conn = dial(site);
+	char data[200];
+	ssize_t n;
+
+	CHECK_EQ(say(conn, "GET /half-unknown HTTP/1.0\r\n\r\n"), 0);
+	while ((n = cr_conn_read(conn, data, sizeof data)) > 0)
+		;
+	CHECK_EQ(n, -ECONNRESET);
+	cr_conn_close(conn);
 	return 0;
 }
 

@@ -27,6 +27,16 @@ SERVER_TEST(expect_continue)
 	return check_continue(f);
 }
 
+SERVER_TEST(expect_continue_after_the_start)
+{
+	return check_continue_late(f);
+}
+
+SERVER_TEST(half_an_answer_of_unknown_length)
+{
+	return check_half_unknown(f);
+}
+
 SERVER_TEST(limits)
 {
 	return check_limits(f);
@@ -93,6 +103,65 @@ SERVER_TEST(the_idle_are_closed)
 	time = idle_until_closed(site, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
 	CHECK_GE(time, cr_seconds(7));
 	CHECK_LT(time, cr_seconds(7.5));
+	return 0;
+}
+
+/* Empty lines before a request are no request. */
+SERVER_TEST(empty_lines_are_idle)
+{
+	cr_http_server_options options = {.idle_time = cr_seconds(7)};
+	struct site *site = site_open(f, &options, serve_cases, NULL);
+	cr_conn *conn = dial(site);
+	cr_nsec begin = cr_now();
+	int r = 0;
+
+	for (int i = 0; i < 100 && r == 0; i++) {
+		CHECK_EQ(cr_sleep(cr_seconds(2)), 0);
+		r = say(conn, "\r\n");
+	}
+	CHECK_LT(r, 0);
+	CHECK_LT(cr_now() - begin, cr_seconds(20));
+	cr_conn_close(conn);
+	return 0;
+}
+
+SERVER_TEST(no_limit_of_time)
+{
+	cr_http_server_options options = {.idle_time = CORAIL_NEVER,
+	                                  .head_time = CORAIL_NEVER,
+	                                  .transfer_time = CORAIL_NEVER};
+	struct site *site = site_open(f, &options, serve_cases, NULL);
+	cr_buf answer = {0};
+	cr_conn *conn = dial(site);
+
+	CHECK_EQ(cr_sleep(cr_seconds(100)), 0);
+	CHECK_EQ(say(conn, "GET / HTTP/1.1\r\nHost:"), 0);
+	CHECK_EQ(cr_sleep(cr_seconds(100)), 0);
+	CHECK_EQ(say(conn, " h\r\nConnection: close\r\n\r\n"), 0);
+	read_rest(conn, &answer);
+	CHECK_EQ(status_in(&answer), 200);
+	cr_conn_close(conn);
+	cr_buf_free(&answer);
+	return 0;
+}
+
+/* What the handler did not want is not waited for at the client's pace. */
+SERVER_TEST(a_slow_body_that_nobody_reads)
+{
+	cr_http_server_options options = {.transfer_time = cr_seconds(5)};
+	struct site *site = site_open(f, &options, serve_cases, NULL);
+	cr_conn *conn = dial(site);
+	cr_nsec begin = cr_now();
+	int r = 0;
+
+	CHECK_EQ(say(conn, "POST /ignore HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n"), 0);
+	for (int i = 0; i < 100 && r == 0; i++) {
+		CHECK_EQ(cr_sleep(cr_seconds(2)), 0);
+		r = say(conn, "a");
+	}
+	CHECK_LT(r, 0);
+	CHECK_LT(cr_now() - begin, cr_seconds(20));
+	cr_conn_close(conn);
 	return 0;
 }
 
@@ -253,10 +322,15 @@ int main(void)
 	RUN(bad_requests);
 	RUN(keep_alive_and_pipelining);
 	RUN(expect_continue);
+	RUN(expect_continue_after_the_start);
+	RUN(half_an_answer_of_unknown_length);
 	RUN(limits);
 	RUN(framing);
 	RUN(a_slow_head_gets_408);
 	RUN(the_idle_are_closed);
+	RUN(empty_lines_are_idle);
+	RUN(no_limit_of_time);
+	RUN(a_slow_body_that_nobody_reads);
 	RUN(a_body_that_stalls_gets_408);
 	RUN(who_does_not_read_is_dropped);
 	RUN(cancelled_at_every_moment);

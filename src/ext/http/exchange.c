@@ -75,7 +75,7 @@ static int say_continue(cr_http_exchange *exchange)
 	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct iovec vector = {(void *)line, sizeof line - 1};
 
-	if (exchange->continued || exchange->replied)
+	if (exchange->continued || (exchange->replied && exchange->out.size == 0))
 		return 0;
 	exchange->continued = true;
 	return cr__http_write(exchange->link, &vector, 1);
@@ -160,19 +160,34 @@ int cr_http_exchange_body(cr_http_exchange *exchange, cr_buf *body)
 	return r;
 }
 
-bool cr__http_exchange_finish(cr_http_exchange *exchange)
+bool cr__http_exchange_uncertain(const cr_http_exchange *exchange)
+{
+	const struct link *link = exchange->link;
+
+	return !exchange->continued && link->head.length != 0 && link->body_size == 0;
+}
+
+static int skip(cr_http_exchange *exchange)
 {
 	struct link *link = exchange->link;
 	uint64_t skipped = 0;
 	int r = 0;
 
-	/* Who was never told to continue may send its body, or not: nobody can know. */
-	if (!exchange->continued && link->head.length != 0 && link->body_size == 0)
-		return false;
-	exchange->continued = true;
 	while (skipped <= SKIP_MAX && (r = wait_for_piece(exchange)) > 0) {
 		skipped += link->piece_size;
 		take(link, link->piece_size);
 	}
-	return r == 0 && link->message_done;
+	return r;
+}
+
+bool cr__http_exchange_finish(cr_http_exchange *exchange)
+{
+	struct link *link = exchange->link;
+
+	if (cr__http_exchange_uncertain(exchange))
+		return false;
+	exchange->continued = true;
+	/* All of it, not each piece: who sends a byte now and then would stay for days. */
+	return cr_timeout(link->server->options.transfer_time, skip(exchange)) == 0 &&
+	       link->message_done;
 }

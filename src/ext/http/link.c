@@ -9,13 +9,27 @@
 #define LINGER_TIME cr_seconds(2)
 #define LINGER_SIZE (256 * 1024)
 
+/* A point of time, and how long it is until then. Either may be CORAIL_NEVER. */
+static cr_nsec time_after(cr_nsec duration)
+{
+	cr_nsec now = cr_now();
+
+	return duration < CORAIL_NEVER - now ? now + duration : CORAIL_NEVER;
+}
+
+static cr_nsec time_until(cr_nsec when)
+{
+	return when == CORAIL_NEVER ? when : when - cr_now();
+}
+
 /*
  * Reads until a head is complete. Returns 1; 0 when the connection is to be closed without a word.
  */
 static int read_head(struct link *link)
 {
 	const cr_http_server_options *options = &link->server->options;
-	cr_nsec deadline = CORAIL_NEVER;
+	cr_nsec deadline = time_after(options->idle_time);
+	bool begun = false;
 
 	for (;;) {
 		ssize_t n;
@@ -26,12 +40,14 @@ static int read_head(struct link *link)
 			if (link->head.complete)
 				return 1;
 		}
-		if (link->begun && deadline == CORAIL_NEVER)
-			deadline = cr_now() + options->head_time;
+		if (link->begun && !begun) {
+			begun = true;
+			deadline = time_after(options->head_time);
+		}
 		if (!link->begun && link->server->stopping)
 			return 0;
 		link->idle = !link->begun;
-		n = cr__http_fill(link, link->begun ? deadline - cr_now() : options->idle_time);
+		n = cr__http_fill(link, time_until(deadline));
 		link->idle = false;
 		if (n == -ETIME && link->begun) {
 			link->refusal = 408;
@@ -96,6 +112,8 @@ static void serve(struct link *link)
 		if (on)
 			cr__http_parse_next(link);
 	}
+	if (link->abort)
+		return;
 	(void)cr_timeout(LINGER_TIME, linger(link));
 }
 
@@ -105,7 +123,10 @@ int cr__http_link_run(struct link *link)
 
 	cr__http_parse_begin(link);
 	serve(link);
-	cr_conn_close(link->conn);
+	if (link->abort)
+		cr_conn_abort(link->conn);
+	else
+		cr_conn_close(link->conn);
 	cr__http_parse_end(link);
 	*link->from = link->next;
 	if (link->next)

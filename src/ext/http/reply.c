@@ -102,6 +102,8 @@ static int append_framing(cr_http_exchange *exchange, int status)
 	int r = 0;
 
 	exchange->close |= !head->keep_alive || exchange->link->server->stopping;
+	/* It may send its body now, or not: RFC 9110, section 10.1.1. */
+	exchange->close |= cr__http_exchange_uncertain(exchange);
 	if (exchange->length == CORAIL_HTTP_CHUNKED && head->minor == 0) {
 		exchange->length = TO_THE_END;
 		exchange->close = true;
@@ -248,10 +250,17 @@ static void reply_without_handler(cr_http_exchange *exchange, int status)
 
 bool cr__http_reply_end(cr_http_exchange *exchange, int result)
 {
+	/* A head that has not left yet is taken back. */
+	if (result < 0 && exchange->out.size && !exchange->broken) {
+		exchange->replied = false;
+		exchange->sent = 0;
+	}
 	if (!exchange->replied) {
 		exchange->close |= result < 0 && exchange->body_error < 0;
 		reply_without_handler(exchange, status_for(exchange, result));
 	} else if (result < 0) {
+		/* Where the end of the connection is the end of the body, only a reset tells. */
+		exchange->link->abort = exchange->length == TO_THE_END && !exchange->bodiless;
 		return false;
 	}
 	(void)cr_http_reply_flush(exchange);
