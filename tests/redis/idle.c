@@ -64,8 +64,10 @@ static int others_stay(cr_redis *db)
 int main(void)
 {
 	static const cr_redis_options brief = {.idle_max = 50000000, .name = "idle-test"};
+	static const cr_redis_options lasting = {.idle_max = CORAIL_NEVER};
 
 	RUN_REDIS_WITH(idle_ones_go, &brief);
 	RUN_REDIS(others_stay);
+	RUN_REDIS_WITH(others_stay, &lasting);
 	return test_done();
 }

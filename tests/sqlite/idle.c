@@ -58,6 +58,14 @@ static int used_ones_stay(cr_sqlite *db)
 	return 0;
 }
 
+static int without_a_limit_they_stay(cr_sqlite *db)
+{
+	use_two(db);
+	CHECK_EQ(cr_sleep(cr_millis(20)), 0);
+	CHECK_EQ(conn_count(db), 3);
+	return 0;
+}
+
 /* Its only connection is the database. */
 static int in_memory_it_stays(cr_sqlite *unused)
 {
@@ -77,9 +85,11 @@ static int in_memory_it_stays(cr_sqlite *unused)
 int main(void)
 {
 	static const cr_sqlite_options brief = {.idle_max = 50000000};
+	static const cr_sqlite_options lasting = {.idle_max = CORAIL_NEVER};
 
 	RUN_SQLITE_WITH(idle_readers_go, &brief);
 	RUN_SQLITE(used_ones_stay);
+	RUN_SQLITE_WITH(without_a_limit_they_stay, &lasting);
 	RUN_SQLITE(in_memory_it_stays);
 	return test_done();
 }

@@ -37,6 +37,9 @@ MAP = C + "CORAIL_0.1 {\n\tglobal:\n\t\tcr_count;\n\t\tcr_wait;\n\tlocal:\n\t\t*
 
 # A small project without a fault.
 CLEAN = {
+    "src/ext/common/turns.h": C,
+    "src/ext/pg/client.h": C + '#include "../common/turns.h"\n',
+    "src/ext/pg/open.c": C + '#include "client.h"\n',
     "include/corail/task.h": HEADER,
     "src/task/wait.c": SOURCE,
     "src/task/help.h": C + "int cr__help(void);\n",
@@ -80,6 +83,7 @@ PLANTED = [
     ("layers", "src/io/a.c", C + '#include "sync/a.h"\n'),
     ("layers", "src/task/a.c", C + '#include "help.h"\n'),
     ("layers", "src/ext/http/a.c", C + '#include "task/help.h"\n'),
+    ("layers", "src/ext/http/b.c", C + '#include "../pg/client.h"\n'),
     ("layers", "src/nowhere/a.c", C),
     ("unused-header", "src/base/a.h", C),
     ("banned", "src/task/a.c", body("malloc(a) != 0")),

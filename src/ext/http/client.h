@@ -5,12 +5,12 @@
 /*
  * The client's inside. Who does what:
  *
- *   a request's task   waits for its turn (gate.c), resolves the host's name (host.c), sets an easy
- * handle up (transfer.c), queues it, waits for its event; follows redirects (request.c) the driver
- * task    the only one that makes libcurl work (driver.c): adds what is queued, feeds it the
- * descriptors' events and the timer, collects what is done, sets events libcurl's callbacks  run on
- * the driver's stack and only record: bytes go to a buffer, a descriptor's wish to the poller, the
- * timer to a field. None suspends, none calls libcurl
+ * - a request's task waits for its turn (gate.c), resolves the host's name (host.c), sets an easy
+ *   handle up (transfer.c), queues it, waits for its event, follows redirects (request.c);
+ * - the driver's task is the only one that makes libcurl work (driver.c): it adds what is queued,
+ *   feeds it the descriptors' events and the timer, collects what is done, sets events;
+ * - libcurl's callbacks run on the driver's stack and only record: bytes go to a buffer, a
+ *   descriptor's wish to the poller, the timer to a field. None suspends, none calls libcurl.
  *
  * The driver never suspends inside libcurl. So whenever another task runs, libcurl is at rest, and
  * that task may remove its own handle at once: that is how a cancelled request ends without
@@ -25,17 +25,20 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
+#include "../common/turns.h"
+
 /* ------------------------------------------------------------------------------------- gate --- */
 
 /* A counting limit with a FIFO of waiters. */
 struct gate {
 	size_t used, max;
-	struct gate_waiter *first, *last;
+	struct turns turns;
 	bool closed;
 };
 
 /*
- * Takes a place, or waits for one. Returns 0; -ECANCELED, also when the gate is closed meanwhile.
+ * Takes a place, or waits for one. Returns 0; -ECANCELED, also when the gate is closed meanwhile;
+ * -ESHUTDOWN when it was closed before.
  */
 int cr__http_gate_enter(struct gate *gate, size_t *waiting);
 /* Gives a place back: to the first who waits. */

@@ -21,6 +21,9 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 
+#include "../common/idle.h"
+#include "../common/turns.h"
+
 struct statement;
 
 /* Prepared statements of one connection, by text; the least recently used one goes first. */
@@ -52,8 +55,8 @@ enum mode {
 };
 
 struct cr_pg_conn {
+	struct idle_node idle;
 	cr_pg *pg;
-	cr_pg_conn *next; /* in the list of idle ones */
 	PGconn *link;
 	struct statements statements;
 	enum mode mode;
@@ -62,28 +65,23 @@ struct cr_pg_conn {
 	bool listening; /* since it was lent */
 	int tx_level;
 	size_t copy_unflushed; /* bytes given to libpq since it was last seen to send all */
-	cr_nsec opened, idle_since;
+	cr_nsec opened;
 	struct cr_pg_rows row; /* of a stream */
 	char *copied;          /* a piece of a copy */
 	PGnotify *notification;
 	cr_sql_error error;
 };
 
-struct waiter;
-
 struct cr_pg {
 	cr_pg_options options;
 	char *target, *init, *reset;
-	cr_pg_conn *idle;         /* last in, first out */
-	size_t idle_count, count; /* count: open, or being opened */
-	struct waiter *first, *last;
-	size_t waiting;
+	struct idle_list idle;
+	struct turns turns; /* for a connection */
+	size_t count;       /* open, or being opened */
 	size_t lent;
 	struct opener *openers; /* connections that are being opened */
 	bool closed;
 	cr_event settled; /* while closing: nothing is lent or being opened any more */
-	bool tended;      /* a task closes what was idle for too long */
-	cr_task tender;
 	uint64_t opened, discarded, cancelled;
 };
 
@@ -96,6 +94,7 @@ void cr__pg_disconnect(cr_pg_conn *conn);
 
 /* ---- pool.c ---- */
 
+void cr__pg_pool_init(cr_pg *pg);
 /* Turns waiters away, closes what is idle, and waits for what is lent. */
 void cr__pg_pool_close(cr_pg *pg);
 

@@ -80,6 +80,7 @@ int cr_pg_open(const char *target, const cr_pg_options *options, cr_pg **ret_pg,
 	if (options)
 		pg->options = *options;
 	set_defaults(&pg->options);
+	cr__pg_pool_init(pg);
 	r = copy_text(target, &pg->target);
 	if (r == 0)
 		r = copy_text(pg->options.init, &pg->init);
@@ -105,8 +106,8 @@ void cr_pg_stats_get(const cr_pg *pg, cr_pg_stats *ret_stats)
 {
 	*ret_stats = (cr_pg_stats){
 		.conn_count = pg->count,
-		.conn_count_idle = pg->idle_count,
-		.waiting = pg->waiting,
+		.conn_count_idle = pg->idle.count,
+		.waiting = pg->turns.count,
 		.opened = pg->opened,
 		.discarded = pg->discarded,
 		.cancelled = pg->cancelled,

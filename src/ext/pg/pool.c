@@ -11,10 +11,7 @@
 #include <stdlib.h>
 
 struct waiter {
-	cr_event event;
-	struct waiter *next, *prev;
-	cr_pg_conn *conn; /* what it was given */
-	int error;        /* ... or why not */
+	struct turn turn; /* first: a turn in the line is a waiter's */
 	cr_sql_error *ret_error;
 };
 
@@ -23,27 +20,6 @@ struct opener {
 	cr_pg *pg;
 	cr_task task;
 };
-
-static void waiter_unlink(cr_pg *pg, struct waiter *waiter)
-{
-	*(waiter->prev ? &waiter->prev->next : &pg->first) = waiter->next;
-	*(waiter->next ? &waiter->next->prev : &pg->last) = waiter->prev;
-	pg->waiting--;
-}
-
-/* Gives the first who waits a connection, or an error. Whether somebody waited. */
-static bool hand_over(cr_pg *pg, cr_pg_conn *conn, int error)
-{
-	struct waiter *waiter = pg->first;
-
-	if (!waiter)
-		return false;
-	waiter_unlink(pg, waiter);
-	waiter->conn = conn;
-	waiter->error = error;
-	cr_event_set(&waiter->event);
-	return true;
-}
 
 static void settle(cr_pg *pg)
 {
@@ -69,55 +45,23 @@ static bool too_old(const cr_pg_conn *conn, cr_nsec now)
 	return now - conn->opened >= conn->pg->options.lifetime_max;
 }
 
-/* Closes idle connections whose time has come, the longest unused first: they lie at the end. */
-static cr_nsec tend_once(cr_pg *pg)
+static cr_nsec idle_time(const struct idle_node *node)
 {
-	cr_nsec now = cr_now(), next = CORAIL_NEVER;
-	cr_pg_conn **place = &pg->idle;
+	const cr_pg_conn *conn = (const cr_pg_conn *)node;
+	cr_nsec unused = cr__idle_after(node->since, conn->pg->options.idle_max);
+	cr_nsec old = cr__idle_after(conn->opened, conn->pg->options.lifetime_max);
 
-	while (*place) {
-		cr_pg_conn *conn = *place;
-		cr_nsec end = conn->idle_since + pg->options.idle_max;
-
-		if (now >= end || too_old(conn, now)) {
-			*place = conn->next;
-			pg->idle_count--;
-			discard(conn);
-			place = &pg->idle;
-			continue;
-		}
-		next = end < next ? end : next;
-		place = &conn->next;
-	}
-	return next;
+	return unused < old ? unused : old;
 }
 
-static int tend(cr_pg **pg)
+static void idle_end(struct idle_node *node)
 {
-	cr_nsec next = tend_once(*pg);
-	int r = 0;
-
-	while (r == 0 && next != CORAIL_NEVER) {
-		r = cr_sleep_until(next);
-		if (r == 0)
-			next = tend_once(*pg);
-	}
-	(*pg)->tended = false;
-	return 0;
+	discard((cr_pg_conn *)node);
 }
 
-static void rest(cr_pg_conn *conn)
+void cr__pg_pool_init(cr_pg *pg)
 {
-	cr_pg *pg = conn->pg;
-
-	conn->idle_since = cr_now();
-	conn->next = pg->idle;
-	pg->idle = conn;
-	pg->idle_count++;
-	if (pg->tended)
-		return;
-	pg->tender = cr_spawn_copy(cr_scope_program(), tend, &pg);
-	pg->tended = cr_task_error(pg->tender) == 0;
+	pg->idle = (struct idle_list){.time_of = idle_time, .end = idle_end};
 }
 
 /* Lends a connection to the first who waits, or keeps it. */
@@ -127,9 +71,9 @@ static void offer(cr_pg_conn *conn)
 
 	if (pg->closed || too_old(conn, cr_now()))
 		discard(conn);
-	else if (!hand_over(pg, conn, 0)) {
-		if (pg->idle_count < pg->options.conn_count_idle_max)
-			rest(conn);
+	else if (!cr__turns_give(&pg->turns, conn, 0)) {
+		if (pg->idle.count < pg->options.conn_count_idle_max)
+			cr__idle_put(&pg->idle, &conn->idle);
 		else
 			discard(conn);
 	}
@@ -153,10 +97,12 @@ static int open_one(struct opener **handle)
 	if (r == 0) {
 		offer(conn);
 	} else {
+		struct waiter *first = (struct waiter *)pg->turns.first;
+
 		pg->count--;
-		if (pg->first && pg->first->ret_error)
-			*pg->first->ret_error = error;
-		hand_over(pg, NULL, r == -ECANCELED ? -ESHUTDOWN : r);
+		if (first)
+			*first->ret_error = error;
+		cr__turns_give(&pg->turns, NULL, r == -ECANCELED ? -ESHUTDOWN : r);
 		open_missing(pg);
 	}
 	settle(pg);
@@ -191,11 +137,11 @@ static void open_missing(cr_pg *pg)
 
 	for (const struct opener *opener = pg->openers; opener; opener = opener->next)
 		opening++;
-	while (!pg->closed && opening < pg->waiting && pg->count < pg->options.conn_count_max) {
+	while (!pg->closed && opening < pg->turns.count && pg->count < pg->options.conn_count_max) {
 		int r = opener_new(pg);
 
 		if (r < 0) {
-			hand_over(pg, NULL, r);
+			cr__turns_give(&pg->turns, NULL, r);
 			return;
 		}
 		opening++;
@@ -205,7 +151,7 @@ static void open_missing(cr_pg *pg)
 /* Whether the server still answers. Cheap for one that was used a moment ago. */
 static bool healthy(cr_pg_conn *conn)
 {
-	cr_nsec idle = cr_now() - conn->idle_since;
+	cr_nsec idle = cr_now() - conn->idle.since;
 	int r = 0;
 
 	/* PQisBusy() takes apart what came: a farewell of the server, perhaps. */
@@ -221,11 +167,9 @@ static bool healthy(cr_pg_conn *conn)
 /* An idle connection that is fit to be used; NULL without one. */
 static cr_pg_conn *take_idle(cr_pg *pg)
 {
-	while (pg->idle) {
-		cr_pg_conn *conn = pg->idle;
+	cr_pg_conn *conn;
 
-		pg->idle = conn->next;
-		pg->idle_count--;
+	while ((conn = (cr_pg_conn *)cr__idle_take(&pg->idle)) != NULL) {
 		if (!too_old(conn, cr_now()) && healthy(conn))
 			return conn;
 		pg->discarded += conn->broken;
@@ -237,22 +181,15 @@ static cr_pg_conn *take_idle(cr_pg *pg)
 
 static int wait_turn(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *error)
 {
-	struct waiter waiter = {.prev = pg->last, .ret_error = error};
+	struct waiter waiter = {.ret_error = error};
 	int r;
 
-	*(pg->last ? &pg->last->next : &pg->first) = &waiter;
-	pg->last = &waiter;
-	pg->waiting++;
+	cr__turn_join(&pg->turns, &waiter.turn);
 	open_missing(pg);
-	r = cr_event_wait(&waiter.event);
-	if (!cr_event_is_set(&waiter.event)) {
-		waiter_unlink(pg, &waiter);
-		return r;
-	}
-	if (waiter.error < 0)
-		return waiter.error;
-	*ret_conn = waiter.conn;
-	return 0;
+	r = cr__turn_wait(&pg->turns, &waiter.turn);
+	if (r == 0)
+		*ret_conn = waiter.turn.thing;
+	return r;
 }
 
 static int acquire(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *error)
@@ -261,7 +198,7 @@ static int acquire(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *error)
 
 	if (pg->closed)
 		return -ESHUTDOWN;
-	conn = pg->first ? NULL : take_idle(pg);
+	conn = pg->turns.first ? NULL : take_idle(pg);
 	if (!conn)
 		return wait_turn(pg, ret_conn, error);
 	*ret_conn = conn;
@@ -337,21 +274,10 @@ void cr_pg_release(cr_pg_conn *conn)
 void cr__pg_pool_close(cr_pg *pg)
 {
 	pg->closed = true;
-	while (hand_over(pg, NULL, -ESHUTDOWN))
-		continue;
-	while (pg->idle) {
-		cr_pg_conn *conn = pg->idle;
-
-		pg->idle = conn->next;
-		pg->idle_count--;
-		discard(conn);
-	}
+	cr__turns_wake(&pg->turns, -ESHUTDOWN);
 	for (struct opener *opener = pg->openers; opener; opener = opener->next)
 		cr_task_cancel(opener->task);
-	if (pg->tended) {
-		cr_task_cancel(pg->tender);
-		cr_shield(CORAIL_NEVER, cr_await(pg->tender));
-	}
+	cr__idle_end(&pg->idle);
 	if (pg->lent > 0 || pg->openers)
 		cr_shield(CORAIL_NEVER, cr_event_wait(&pg->settled));
 }

@@ -28,7 +28,7 @@ static int wait_ready(struct link *link, const struct batch *batch)
 		if (!link->up)
 			r = cr__redis_link_need(link);
 		else if (link->out.size > unsent_max)
-			r = cr__redis_wait(&link->sent);
+			r = cr__turns_wait(&link->sent);
 		else
 			break;
 	}

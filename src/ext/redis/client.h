@@ -20,18 +20,8 @@
 #include <hiredis/read.h>
 #include <stdbool.h>
 
-/* ---- wait.c: tasks that wait for something of a link ---- */
-
-struct waiter;
-
-struct waiters {
-	struct waiter *first, *last;
-};
-
-/* Waits until woken. Returns the error that the waker gave, 0 without one; or -ECANCELED. */
-int cr__redis_wait(struct waiters *waiters);
-/* Wakes all who wait. */
-void cr__redis_wake(struct waiters *waiters, int error);
+#include "../common/idle.h"
+#include "../common/turns.h"
 
 /* ---- link ---- */
 
@@ -60,15 +50,15 @@ struct link {
 	bool closed;
 	bool keep; /* connect again without being asked */
 	cr_task driver;
-	struct waiters waiting; /* for it to be up */
-	unsigned failures;      /* to connect, or to answer anything, in a row */
+	struct turns waiting; /* for it to be up */
+	unsigned failures;    /* to connect, or to answer anything, in a row */
 	cr_nsec next_attempt;
 	int64_t id;     /* the server's number for the connection; 0: not known */
 	char said[256]; /* by the server, when it refused the connection */
 
 	cr_buf out, sending;
 	cr_event queued;      /* there is something to send */
-	struct waiters sent;  /* wait for room in `out` */
+	struct turns sent;    /* wait for room in `out` */
 	cr_semaphore permits; /* how many further commands may be in flight */
 	size_t in_flight_max;
 	struct slot *slots; /* a ring: [first, next) */
@@ -89,10 +79,9 @@ struct link {
 };
 
 struct cr_redis_conn {
+	struct idle_node idle;
 	struct link link;
 	cr_redis *redis;
-	cr_redis_conn *next; /* in the list of idle ones */
-	cr_nsec idle_since;
 	bool busy;
 	bool broken;  /* not to be used again */
 	bool changed; /* by SELECT and the like: not to be lent again */
@@ -115,12 +104,10 @@ struct cr_redis {
 	struct link shared;
 	bool closed;
 	size_t users; /* callers inside, connections lent, subscriptions */
-	struct waiters left;
+	struct turns left;
 	cr_semaphore places; /* how many further connections may be lent */
-	cr_redis_conn *idle; /* last in, first out */
-	size_t idle_count, lent_count;
-	bool tended; /* a task closes what was idle for too long */
-	cr_task tender;
+	struct idle_list idle;
+	size_t lent_count;
 	cr_redis_sub *subs;
 	uint64_t random;
 	uint64_t commands, dropped, opened, broken;
@@ -210,6 +197,10 @@ int cr__redis_error_of(const char *text);
 /* Runs `calls` between MULTI and EXEC by way of run(arg, batch). Returns the first failure. */
 int cr__redis_transact(cr_redis_call *calls, size_t count, int (*run)(void *arg, struct batch *),
                        void *arg);
+
+/* ---- pool.c ---- */
+
+void cr__redis_pool_init(cr_redis *redis);
 
 /* ---- pool.c, subscribe.c: their part of closing ---- */
 

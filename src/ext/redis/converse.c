@@ -110,7 +110,7 @@ static int write_queued(struct link *link)
 
 	link->out = link->sending;
 	link->sending = full;
-	cr__redis_wake(&link->sent, 0);
+	cr__turns_wake(&link->sent, 0);
 	r = cr_conn_write(link->conn, full.data, full.size);
 	if (full.capacity_bytes > KEEP)
 		cr_buf_free(&link->sending);

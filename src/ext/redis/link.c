@@ -78,7 +78,7 @@ static void hang_up(struct link *link, int error)
 		                     link->slots[link->first & link->slot_mask].weight);
 	cr_buf_clear(&link->out);
 	cr_buf_clear(&link->sending);
-	cr__redis_wake(&link->sent, 0);
+	cr__turns_wake(&link->sent, 0);
 	if (link->reader)
 		redisReaderFree(link->reader);
 	link->reader = NULL;
@@ -136,7 +136,7 @@ static int live(struct link *link)
 	link->redis->opened++;
 	if (r == 0) {
 		link->up = true;
-		cr__redis_wake(&link->waiting, 0);
+		cr__turns_wake(&link->waiting, 0);
 		r = cr__redis_converse(link);
 	}
 	hang_up(link, r);
@@ -158,7 +158,7 @@ static int drive(struct link **handle)
 	}
 	r = cr_cancelled() ? -ESHUTDOWN : r;
 	link->driven = false;
-	cr__redis_wake(&link->waiting, r);
+	cr__turns_wake(&link->waiting, r);
 	if (link->on_end)
 		link->on_end(link, r);
 	return 0;
@@ -184,7 +184,7 @@ int cr__redis_link_need(struct link *link)
 		return 0;
 	r = cr__redis_link_drive(link);
 	if (r == 0)
-		r = cr__redis_wait(&link->waiting);
+		r = cr__turns_wait(&link->waiting);
 	if (r < 0 && *link->said)
 		memcpy(link->redis->error, link->said, sizeof link->redis->error);
 	return r;

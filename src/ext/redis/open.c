@@ -68,7 +68,7 @@ static int set_up(cr_redis *redis, const char *url, const cr_redis_options *opti
 	redis->options.user = redis->options.password = redis->options.name = NULL;
 	if (r == 0 && redis->target.tls && !redis->options.tls)
 		r = cr_tls_config_open(NULL, &redis->own_tls);
-	redis->places = (cr_semaphore)CORAIL_SEMAPHORE(redis->options.conn_count_max);
+	cr__redis_pool_init(redis);
 	redis->random = (uint64_t)cr_now() | 1;
 	return r < 0 ? r : cr__redis_link_init(&redis->shared, redis, redis->options.in_flight_max);
 }
@@ -113,14 +113,14 @@ void cr__redis_enter(cr_redis *redis)
 int cr__redis_leave(cr_redis *redis, int result)
 {
 	if (--redis->users == 0)
-		cr__redis_wake(&redis->left, 0);
+		cr__turns_wake(&redis->left, 0);
 	return result;
 }
 
 static int wait_for_users(cr_redis *redis)
 {
 	while (redis->users > 0)
-		cr__redis_wait(&redis->left);
+		cr__turns_wait(&redis->left);
 	return 0;
 }
 
@@ -133,8 +133,8 @@ void cr_redis_close(cr_redis *redis)
 		return;
 	redis->closed = true;
 	cr__redis_link_disown(&redis->shared, -ESHUTDOWN);
-	cr__redis_wake(&redis->shared.waiting, -ESHUTDOWN);
-	cr__redis_wake(&redis->shared.sent, 0);
+	cr__turns_wake(&redis->shared.waiting, -ESHUTDOWN);
+	cr__turns_wake(&redis->shared.sent, 0);
 	cr_semaphore_release(&redis->shared.permits, SIZE_MAX / 2);
 	cr__redis_subs_stop(redis);
 	cr__redis_pool_close(redis);
@@ -152,8 +152,8 @@ void cr_redis_stats_get(const cr_redis *redis, cr_redis_stats *ret_stats)
 		in_flight += redis->shared.slots[i & redis->shared.slot_mask].missing;
 	*ret_stats = (cr_redis_stats){
 		.in_flight = in_flight,
-		.conn_count = redis->idle_count + redis->lent_count,
-		.conn_count_idle = redis->idle_count,
+		.conn_count = redis->idle.count + redis->lent_count,
+		.conn_count_idle = redis->idle.count,
 		.conn_count_lent = redis->lent_count,
 		.commands = redis->commands,
 		.dropped = redis->dropped,

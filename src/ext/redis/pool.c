@@ -11,85 +11,39 @@ static void conn_close(cr_redis_conn *conn)
 	free(conn);
 }
 
-/* Takes an idle connection out of the list. */
-static cr_redis_conn *idle_take(cr_redis *redis, cr_redis_conn **place)
+/* Those that broke meanwhile go as soon as anybody looks. */
+static cr_nsec idle_time(const struct idle_node *node)
 {
-	cr_redis_conn *conn = *place;
+	const cr_redis_conn *conn = (const cr_redis_conn *)node;
 
-	*place = conn->next;
-	redis->idle_count--;
-	return conn;
+	return conn->link.up ? cr__idle_after(node->since, conn->redis->options.idle_max) : 0;
 }
 
-/* Closes idle connections whose time has come. Returns when the next one's will. */
-static cr_nsec tend_once(cr_redis *redis)
+static void idle_end(struct idle_node *node)
 {
-	cr_nsec next = CORAIL_NEVER;
-	cr_redis_conn **place = &redis->idle;
-
-	while (*place) {
-		cr_nsec end = (*place)->idle_since + redis->options.idle_max;
-
-		if (end <= cr_now() || !(*place)->link.up) {
-			/* Meanwhile the list may change. */
-			conn_close(idle_take(redis, place));
-			place = &redis->idle;
-			next = CORAIL_NEVER;
-			continue;
-		}
-		next = end < next ? end : next;
-		place = &(*place)->next;
-	}
-	return next;
+	conn_close((cr_redis_conn *)node);
 }
 
-static int tend(cr_redis **handle)
+void cr__redis_pool_init(cr_redis *redis)
 {
-	cr_redis *redis = *handle;
-	cr_nsec next = tend_once(redis);
-
-	while (next != CORAIL_NEVER && cr_sleep_until(next) == 0)
-		next = tend_once(redis);
-	redis->tended = false;
-	return 0;
-}
-
-static void rest(cr_redis_conn *conn)
-{
-	cr_redis *redis = conn->redis;
-
-	conn->idle_since = cr_now();
-	conn->next = redis->idle;
-	redis->idle = conn;
-	redis->idle_count++;
-	if (redis->tended)
-		return;
-	redis->tender = cr_spawn_copy(cr_scope_program(), tend, &redis);
-	redis->tended = cr_task_error(redis->tender) == 0;
+	redis->places = (cr_semaphore)CORAIL_SEMAPHORE(redis->options.conn_count_max);
+	redis->idle = (struct idle_list){.time_of = idle_time, .end = idle_end};
 }
 
 void cr__redis_pool_close(cr_redis *redis)
 {
 	cr_semaphore_release(&redis->places, redis->options.conn_count_max);
-	if (redis->tended) {
-		cr_task_cancel(redis->tender);
-		cr_shield(CORAIL_NEVER, cr_await(redis->tender));
-	}
-	while (redis->idle)
-		conn_close(idle_take(redis, &redis->idle));
+	cr__idle_end(&redis->idle);
 }
 
 /* An idle connection that stands; NULL without one. Those that broke are closed. */
 static cr_redis_conn *take_idle(cr_redis *redis)
 {
-	while (redis->idle) {
-		cr_redis_conn *conn = idle_take(redis, &redis->idle);
+	cr_redis_conn *conn;
 
-		if (conn->link.up)
-			return conn;
+	while ((conn = (cr_redis_conn *)cr__idle_take(&redis->idle)) != NULL && !conn->link.up)
 		conn_close(conn);
-	}
-	return NULL;
+	return conn;
 }
 
 static int conn_new(cr_redis *redis, cr_redis_conn **ret_conn)
@@ -162,10 +116,10 @@ void cr_redis_release(cr_redis_conn *conn)
 		conn->broken = true;
 	redis->lent_count--;
 	if (conn->broken || conn->changed || !conn->link.up || redis->closed ||
-	    redis->idle_count >= redis->options.conn_count_idle_max) {
+	    redis->idle.count >= redis->options.conn_count_idle_max) {
 		conn_close(conn);
 	} else {
-		rest(conn);
+		cr__idle_put(&redis->idle, &conn->idle);
 	}
 	cr_semaphore_release(&redis->places, 1);
 	cr__redis_leave(redis, 0);

@@ -22,14 +22,14 @@ struct cr_redis_sub {
 	struct link link;
 	cr_redis_sub *sibling; /* in the client's list */
 	struct topic *topics;
-	struct waiters settling; /* for a topic to be confirmed or refused */
-	int refusal;             /* the last one */
-	bool stood;              /* it was connected before */
-	bool busy;               /* a task waits for a message */
+	struct turns settling; /* for a topic to be confirmed or refused */
+	int refusal;           /* the last one */
+	bool stood;            /* it was connected before */
+	bool busy;             /* a task waits for a message */
 	bool closed;
 	size_t users; /* tasks inside */
-	struct waiters left;
-	struct waiters arrival, room;
+	struct turns left;
+	struct turns arrival, room;
 	cr_redis_reply *messages; /* a ring: [first, next); of kind NIL: some were missed */
 	size_t capacity;
 	uint64_t first, next;
@@ -88,13 +88,13 @@ static void keep(cr_redis_sub *sub, cr_redis_reply *reply)
 	int r = 0;
 
 	while (r == 0 && sub->next - sub->first >= sub->capacity)
-		r = cr__redis_wait(&sub->room);
+		r = cr__turns_wait(&sub->room);
 	if (r < 0) {
 		cr_redis_reply_free(reply);
 		return;
 	}
 	sub->messages[sub->next++ % sub->capacity] = *reply;
-	cr__redis_wake(&sub->arrival, 0);
+	cr__turns_wake(&sub->arrival, 0);
 }
 
 /* One mark is enough for several gaps without a message in between. */
@@ -121,8 +121,8 @@ static void on_end(struct link *link, int error)
 {
 	cr_redis_sub *sub = (cr_redis_sub *)link;
 
-	cr__redis_wake(&sub->arrival, error);
-	cr__redis_wake(&sub->settling, error);
+	cr__turns_wake(&sub->arrival, error);
+	cr__turns_wake(&sub->settling, error);
 }
 
 static bool word_is(const cr_redis_reply *reply, const char *word)
@@ -137,7 +137,7 @@ static void confirm(cr_redis_sub *sub, const cr_redis_reply *name, bool pattern)
 
 	if (topic)
 		topic->confirmed = true;
-	cr__redis_wake(&sub->settling, 0);
+	cr__turns_wake(&sub->settling, 0);
 }
 
 static void refuse(cr_redis_sub *sub, const cr_redis_reply *reply)
@@ -151,7 +151,7 @@ static void refuse(cr_redis_sub *sub, const cr_redis_reply *reply)
 	drop(place);
 	sub->refusal = cr__redis_error_of(reply->text);
 	snprintf(sub->link.said, sizeof sub->link.said, "%s", reply->text);
-	cr__redis_wake(&sub->settling, 0);
+	cr__turns_wake(&sub->settling, 0);
 }
 
 static void on_reply(struct link *link, cr_redis_reply *reply)
@@ -207,15 +207,15 @@ int cr_redis_sub_open(cr_redis *redis, cr_redis_sub **ret_sub)
 void cr__redis_subs_stop(cr_redis *redis)
 {
 	for (cr_redis_sub *sub = redis->subs; sub; sub = sub->sibling) {
-		cr__redis_wake(&sub->arrival, -ESHUTDOWN);
-		cr__redis_wake(&sub->settling, -ESHUTDOWN);
+		cr__turns_wake(&sub->arrival, -ESHUTDOWN);
+		cr__turns_wake(&sub->settling, -ESHUTDOWN);
 	}
 }
 
 static int wait_for_users(cr_redis_sub *sub)
 {
 	while (sub->users > 0)
-		cr__redis_wait(&sub->left);
+		cr__turns_wait(&sub->left);
 	return 0;
 }
 
@@ -231,8 +231,8 @@ void cr_redis_sub_close(cr_redis_sub *sub)
 		place = &(*place)->sibling;
 	*place = sub->sibling;
 	sub->closed = true;
-	cr__redis_wake(&sub->arrival, -ESHUTDOWN);
-	cr__redis_wake(&sub->settling, -ESHUTDOWN);
+	cr__turns_wake(&sub->arrival, -ESHUTDOWN);
+	cr__turns_wake(&sub->settling, -ESHUTDOWN);
 	cr_shield(CORAIL_NEVER, wait_for_users(sub));
 	cr__redis_link_close(&sub->link);
 	while (sub->topics)
@@ -260,7 +260,7 @@ static int enter(cr_redis_sub *sub)
 static int leave(cr_redis_sub *sub, int result)
 {
 	if (--sub->users == 0)
-		cr__redis_wake(&sub->left, 0);
+		cr__turns_wake(&sub->left, 0);
 	return result;
 }
 
@@ -271,8 +271,8 @@ static int fail(cr_redis_sub *sub, int error)
 	return error;
 }
 
-/* Waits, with the link alive, for what the driver tells by `waiters`. */
-static int wait_for(cr_redis_sub *sub, struct waiters *waiters)
+/* Waits, with the link alive, for what the driver tells by `turns`. */
+static int wait_for(cr_redis_sub *sub, struct turns *turns)
 {
 	int r = 0;
 
@@ -281,7 +281,7 @@ static int wait_for(cr_redis_sub *sub, struct waiters *waiters)
 		r = cr__redis_link_drive(&sub->link);
 	}
 	if (r == 0)
-		r = cr__redis_wait(waiters);
+		r = cr__turns_wait(turns);
 	return r < 0 ? fail(sub, r) : 0;
 }
 
@@ -351,7 +351,7 @@ static int unsubscribe(cr_redis_sub *sub, const cr_redis_arg *name, bool pattern
 		return r;
 	drop(place);
 	sub->refusal = -ENOENT;
-	cr__redis_wake(&sub->settling, 0);
+	cr__turns_wake(&sub->settling, 0);
 	return 0;
 }
 
@@ -399,7 +399,7 @@ int cr_redis_sub_next(cr_redis_sub *sub, cr_redis_message *ret_message)
 	if (sub->first != sub->next) {
 		cr_redis_reply_free(&sub->current);
 		sub->current = sub->messages[sub->first++ % sub->capacity];
-		cr__redis_wake(&sub->room, 0);
+		cr__turns_wake(&sub->room, 0);
 		describe(&sub->current, ret_message);
 		r = 0;
 	}

@@ -23,6 +23,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "../common/idle.h"
+#include "../common/turns.h"
+
 /* ---- statement.c ---- */
 
 struct statement {
@@ -82,10 +85,9 @@ struct stream {
 };
 
 struct cr_sqlite_conn {
+	struct idle_node node;
 	cr_sqlite *db;
 	struct lane *lane;
-	cr_sqlite_conn *next; /* in the list of idle ones */
-	cr_nsec idle_since;
 	cr_threads *thread;
 	sqlite3 *link;
 	struct statements statements;
@@ -101,13 +103,11 @@ struct cr_sqlite_conn {
 	cr_sql_error error;
 };
 
-struct waiter;
-
 /* Connections of one kind. */
 struct lane {
-	cr_sqlite_conn *idle; /* last in, first out */
-	size_t idle_count, count, count_max;
-	struct waiter *first, *last;
+	struct idle_list idle;
+	size_t count, count_max;
+	struct turns turns; /* for a connection; NULL: for a place to open one in */
 };
 
 struct cr_sqlite {
@@ -116,10 +116,8 @@ struct cr_sqlite {
 	struct lane writer, readers;
 	bool single; /* in memory: the writer is all there is */
 	bool closed;
-	size_t lent, waiting;
+	size_t lent;
 	cr_event settled; /* while closing: nothing is lent any more */
-	bool tended;      /* a task closes readers that were idle for too long */
-	cr_task tender;
 	uint64_t opened, discarded, interrupted, lock_waits;
 };
 
@@ -133,6 +131,7 @@ void cr__sqlite_disconnect(cr_sqlite_conn *conn);
 
 /* ---- pool.c ---- */
 
+void cr__sqlite_lane_init(struct lane *lane, size_t count_max);
 int cr__sqlite_acquire(cr_sqlite *db, struct lane *lane, cr_sqlite_conn **ret_conn,
                        cr_sql_error *ret_error);
 /* Turns waiters away, waits for what is lent, and closes all. */

@@ -53,8 +53,9 @@ static int options_copy(cr_sqlite *db, const char *path, const cr_sqlite_options
 		db->options.idle_max = cr_seconds(600);
 	if (!options->result_size_max)
 		db->options.result_size_max = RESULT_SIZE;
-	db->writer.count_max = 1;
-	db->readers.count_max = options->reader_count_max ? options->reader_count_max : READERS;
+	cr__sqlite_lane_init(&db->writer, 1);
+	cr__sqlite_lane_init(&db->readers,
+	                     options->reader_count_max ? options->reader_count_max : READERS);
 	return 0;
 }
 
@@ -119,8 +120,8 @@ void cr_sqlite_stats_get(const cr_sqlite *db, cr_sqlite_stats *ret_stats)
 {
 	*ret_stats = (cr_sqlite_stats){
 		.conn_count = db->writer.count + db->readers.count,
-		.conn_count_idle = db->writer.idle_count + db->readers.idle_count,
-		.waiting = db->waiting,
+		.conn_count_idle = db->writer.idle.count + db->readers.idle.count,
+		.waiting = db->writer.turns.count + db->readers.turns.count,
 		.opened = db->opened,
 		.discarded = db->discarded,
 		.interrupted = db->interrupted,

@@ -7,37 +7,36 @@
 
 #include "client.h"
 
-struct waiter {
-	cr_event event;
-	struct waiter *next, *prev;
-	cr_sqlite_conn *conn; /* what it was given; NULL: a place, or an error */
-	int error;
-};
-
-static void waiter_unlink(struct lane *lane, struct waiter *waiter)
-{
-	*(waiter->prev ? &waiter->prev->next : &lane->first) = waiter->next;
-	*(waiter->next ? &waiter->next->prev : &lane->last) = waiter->prev;
-}
-
-/* Gives the first who waits a connection, a place, or an error. Whether somebody waited. */
-static bool hand_over(struct lane *lane, cr_sqlite_conn *conn, int error)
-{
-	struct waiter *waiter = lane->first;
-
-	if (!waiter)
-		return false;
-	waiter_unlink(lane, waiter);
-	waiter->conn = conn;
-	waiter->error = error;
-	cr_event_set(&waiter->event);
-	return true;
-}
-
+/* Gives a place to the first who waits for one, or back. */
 static void give_place(struct lane *lane)
 {
-	if (!hand_over(lane, NULL, 0))
+	if (!cr__turns_give(&lane->turns, NULL, 0))
 		lane->count--;
+}
+
+/* The writer stays. */
+static cr_nsec idle_time(const struct idle_node *node)
+{
+	const cr_sqlite_conn *conn = (const cr_sqlite_conn *)node;
+
+	if (conn->lane == &conn->db->writer)
+		return CORAIL_NEVER;
+	return cr__idle_after(node->since, conn->db->options.idle_max);
+}
+
+static void idle_end(struct idle_node *node)
+{
+	cr_sqlite_conn *conn = (cr_sqlite_conn *)node;
+	struct lane *lane = conn->lane;
+
+	cr__sqlite_disconnect(conn);
+	give_place(lane);
+}
+
+void cr__sqlite_lane_init(struct lane *lane, size_t count_max)
+{
+	lane->count_max = count_max;
+	lane->idle = (struct idle_list){.time_of = idle_time, .end = idle_end};
 }
 
 static void settle(cr_sqlite *db)
@@ -57,53 +56,28 @@ static int open_in_place(cr_sqlite *db, struct lane *lane, cr_sqlite_conn **ret_
 	return r;
 }
 
-static int wait_turn(cr_sqlite *db, struct lane *lane, struct waiter *waiter)
-{
-	int r;
-
-	waiter->prev = lane->last;
-	*(lane->last ? &lane->last->next : &lane->first) = waiter;
-	lane->last = waiter;
-	db->waiting++;
-	r = cr_event_wait(&waiter->event);
-	db->waiting--;
-	if (cr_event_is_set(&waiter->event))
-		return waiter->error;
-	waiter_unlink(lane, waiter);
-	return r;
-}
-
-/* Takes an idle connection out of its lane. */
-static cr_sqlite_conn *idle_take(cr_sqlite_conn **place)
-{
-	cr_sqlite_conn *conn = *place;
-
-	*place = conn->next;
-	conn->lane->idle_count--;
-	return conn;
-}
-
 static int acquire(cr_sqlite *db, struct lane *lane, cr_sqlite_conn **ret_conn, cr_sql_error *error)
 {
-	struct waiter waiter = {.conn = NULL};
+	struct turn turn;
 	int r;
 
 	if (db->closed)
 		return -ESHUTDOWN;
-	if (!lane->first && lane->idle) {
-		*ret_conn = idle_take(&lane->idle);
+	if (!lane->turns.first && lane->idle.first) {
+		*ret_conn = (cr_sqlite_conn *)cr__idle_take(&lane->idle);
 		return 0;
 	}
-	if (!lane->first && lane->count < lane->count_max) {
+	if (!lane->turns.first && lane->count < lane->count_max) {
 		lane->count++;
 		return open_in_place(db, lane, ret_conn, error);
 	}
-	r = wait_turn(db, lane, &waiter);
+	cr__turn_join(&lane->turns, &turn);
+	r = cr__turn_wait(&lane->turns, &turn);
 	if (r < 0)
 		return r;
-	if (!waiter.conn)
+	if (!turn.thing)
 		return open_in_place(db, lane, ret_conn, error);
-	*ret_conn = waiter.conn;
+	*ret_conn = turn.thing;
 	return 0;
 }
 
@@ -138,55 +112,6 @@ int cr_sqlite_acquire_reader(cr_sqlite *db, cr_sqlite_conn **ret_conn, cr_sql_er
 	return cr__sqlite_acquire(db, db->single ? &db->writer : &db->readers, ret_conn, ret_error);
 }
 
-/* Closes idle readers whose time has come. Returns when the next one's will. */
-static cr_nsec tend_once(cr_sqlite *db)
-{
-	cr_nsec next = CORAIL_NEVER;
-	cr_sqlite_conn **place = &db->readers.idle;
-
-	while (*place) {
-		cr_nsec end = (*place)->idle_since + db->options.idle_max;
-
-		if (end <= cr_now()) {
-			/* Meanwhile the list may change. */
-			cr__sqlite_disconnect(idle_take(place));
-			give_place(&db->readers);
-			place = &db->readers.idle;
-			next = CORAIL_NEVER;
-			continue;
-		}
-		next = end < next ? end : next;
-		place = &(*place)->next;
-	}
-	return next;
-}
-
-static int tend(cr_sqlite **handle)
-{
-	cr_sqlite *db = *handle;
-	cr_nsec next = tend_once(db);
-
-	while (next != CORAIL_NEVER && cr_sleep_until(next) == 0)
-		next = tend_once(db);
-	db->tended = false;
-	return 0;
-}
-
-static void rest(cr_sqlite_conn *conn)
-{
-	cr_sqlite *db = conn->db;
-	struct lane *lane = conn->lane;
-
-	conn->idle_since = cr_now();
-	conn->next = lane->idle;
-	lane->idle = conn;
-	lane->idle_count++;
-	if (db->tended || lane == &db->writer)
-		return;
-	db->tender = cr_spawn_copy(cr_scope_program(), tend, &db);
-	db->tended = cr_task_error(db->tender) == 0;
-}
-
 static int rollback_work(void *arg)
 {
 	return cr__sqlite_simple_surely(arg, "rollback");
@@ -216,33 +141,20 @@ void cr_sqlite_release(cr_sqlite_conn *conn)
 		db->discarded++;
 		cr__sqlite_disconnect(conn);
 		give_place(lane);
-	} else if (!hand_over(lane, conn, 0)) {
-		rest(conn);
+	} else if (!cr__turns_give(&lane->turns, conn, 0)) {
+		cr__idle_put(&lane->idle, &conn->node);
 	}
 	settle(db);
-}
-
-static void close_idle(struct lane *lane)
-{
-	while (lane->idle) {
-		lane->count--;
-		cr__sqlite_disconnect(idle_take(&lane->idle));
-	}
 }
 
 void cr__sqlite_pool_close(cr_sqlite *db)
 {
 	db->closed = true;
-	while (hand_over(&db->writer, NULL, -ESHUTDOWN) ||
-	       hand_over(&db->readers, NULL, -ESHUTDOWN))
-		continue;
+	cr__turns_wake(&db->writer.turns, -ESHUTDOWN);
+	cr__turns_wake(&db->readers.turns, -ESHUTDOWN);
 	if (db->lent > 0)
 		cr_shield(CORAIL_NEVER, cr_event_wait(&db->settled));
-	if (db->tended) {
-		cr_task_cancel(db->tender);
-		cr_shield(CORAIL_NEVER, cr_await(db->tender));
-	}
 	/* The writer last: who closes the last connection moves the log into the file. */
-	close_idle(&db->readers);
-	close_idle(&db->writer);
+	cr__idle_end(&db->readers.idle);
+	cr__idle_end(&db->writer.idle);
 }
