@@ -34,7 +34,9 @@ typedef struct cr_dns_address {
 
 /*
  * Looks a host name up, and writes up to `count` addresses, in the order in which they should be
- * tried (RFC 6724, as c-ares sorts them). `family` is AF_INET, AF_INET6, or AF_UNSPEC for both.
+ * tried (RFC 6724, as c-ares sorts them). `family` is AF_INET, AF_INET6, or AF_UNSPEC for both. A
+ * host that ends in a dot is a whole name; another may be looked for in the search domains of
+ * resolv.conf(5), too.
  * Returns how many were written, at least 1. Or:
  *
  *	-CORAIL_E_DNS_NOTFOUND   there is no such name

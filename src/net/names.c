@@ -171,6 +171,9 @@ int cr_dns_lookup(const char *host, int family, cr_dns_address *addresses, size_
 		cr__addr_parse_ip("::1", 0, &addrs[1]);
 		return answer(addrs, 2, family, addresses, count);
 	}
+	/* resolv.conf(5): a name that ends in a dot is never looked for in the search domains. */
+	if (host[strlen(host) - 1] == '.')
+		strcat(name, ".");
 	return ask(loop, name, family, addresses, count);
 }
 

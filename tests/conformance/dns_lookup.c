@@ -54,13 +54,29 @@ WITH_SERVER(cached)
 	cr_dns_address found[MANY];
 
 	CHECK_EQ(cr_dns_lookup("www.test", AF_INET, found, MANY), 1);
-	CHECK_EQ(cr_dns_lookup("WWW.Test.", AF_INET, found, MANY), 1);
+	CHECK_EQ(cr_dns_lookup("WWW.Test", AF_INET, found, MANY), 1);
 	CHECK_LE(found[0].ttl_seconds, 300);
 	CHECK_GE(found[0].ttl_seconds, 290);
 	CHECK_EQ(server->asked, 1);
 	cr_dns_cache_clear();
 	CHECK_EQ(cr_dns_lookup("www.test", AF_INET, found, MANY), 1);
 	CHECK_EQ(server->asked, 2);
+	return 0;
+}
+
+/* A name that ends in a dot is whole; others are looked for in the search domains, too. */
+WITH_SERVER(search_domains)
+{
+	cr_dns_address found[MANY];
+
+	(void)server;
+	setenv("LOCALDOMAIN", "test", 1);
+	cr_dns_retry_set(0, 0); /* a new channel, which reads it */
+	CHECK_EQ(cr_dns_lookup("www", AF_INET, found, MANY), 1);
+	check_address(&found[0], "127.0.0.9:0");
+	CHECK_EQ(cr_dns_lookup("www.", AF_INET, found, MANY), -CORAIL_E_DNS_NOTFOUND);
+	CHECK_EQ(cr_dns_lookup("www.test.", AF_INET, found, MANY), 1);
+	unsetenv("LOCALDOMAIN");
 	return 0;
 }
 
@@ -306,6 +322,7 @@ int main(void)
 		SKIP("built without c-ares");
 	RUN_TASK(families);
 	RUN_TASK(cached);
+	RUN_TASK(search_domains);
 	RUN_TASK(ttl);
 	RUN_TASK(negative);
 	RUN_TASK(truncated);
