@@ -186,9 +186,7 @@ static void ended_while_they_wait(void)
 
 int main(void)
 {
-	const char *backend = getenv("CORAIL_BACKEND");
-
-	if (backend && strcmp(backend, "sim") == 0)
+	if (on_sim())
 		SKIP("the simulator has one loop");
 	RUN(many_into_one);
 	RUN(all_among_all);

@@ -137,11 +137,9 @@ static void other_loop_sees_locals(void)
 
 int main(void)
 {
-	const char *backend = getenv("CORAIL_BACKEND");
-
 	RUN_TASK(own_loop_sees_locals);
 	RUN_TASK(locals_without_memory);
-	if (!backend || strcmp(backend, "sim") != 0)
+	if (!on_sim())
 		RUN(other_loop_sees_locals);
 	return test_done();
 }

@@ -13,13 +13,6 @@
 
 enum { COUNT = 4 };
 
-static bool sim_backend(void)
-{
-	const char *backend = getenv("CORAIL_BACKEND");
-
-	return backend && strcmp(backend, "sim") == 0;
-}
-
 /* --------------------------------------------------------------------------- who runs where --- */
 
 struct place {
@@ -449,7 +442,7 @@ static void refused_outside_a_simulation(void)
 int main(void)
 {
 	RUN(refused_outside_a_simulation);
-	if (sim_backend()) {
+	if (on_sim()) {
 		RUN_TASK(refused_in_a_simulation);
 		return test_done();
 	}

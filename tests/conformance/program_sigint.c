@@ -205,11 +205,10 @@ static int asleep(void *unused)
 
 static void a_sleeping_loop_is_woken(void)
 {
-	const char *backend = getenv("CORAIL_BACKEND");
 	struct child c;
 
 	/* The thread sanitizer keeps signals back until a call that it knows; futex(2) is none. */
-	if (CR__TSAN && backend && strcmp(backend, "sim") == 0)
+	if (CR__TSAN && on_sim())
 		return;
 	child_run(&c, asleep, NULL);
 	CHECK(WIFEXITED(c.status));

@@ -70,10 +70,13 @@ __attribute__((unused, format(printf, 1, 2))) static void note(const char *forma
 	core_log_size += (size_t)size;
 }
 
+/* Whether this runs in the simulator; outside a loop, whether the next one is to. */
 __attribute__((unused)) static bool on_sim(void)
 {
 	const char *backend = cr_loop_backend();
 
+	if (!backend)
+		backend = getenv("CORAIL_BACKEND");
 	return backend && strcmp(backend, "sim") == 0;
 }
 
