@@ -173,7 +173,7 @@ int cr_dns_lookup(const char *host, int family, cr_dns_address *addresses, size_
 	}
 	/* resolv.conf(5): a name that ends in a dot is never looked for in the search domains. */
 	if (host[strlen(host) - 1] == '.')
-		strcat(name, ".");
+		memcpy(name + strlen(name), ".", 2);
 	return ask(loop, name, family, addresses, count);
 }
 
