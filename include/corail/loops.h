@@ -157,7 +157,8 @@ typedef struct cr_spawn_loop_options {
 /*
  * cr_spawn_loop(loop, fn, arg): from any thread. Starts `int fn(T *)` on that loop with a copy of
  * *arg (at most 16 KiB), as cr_spawn_copy(cr_scope_program(), fn, arg) does there: when it fails,
- * that loop's program scope does. Does not wait; tasks of one spawner begin in order.
+ * that loop's program scope does; likewise when there is no memory for it, unless dropped() is
+ * told. Does not wait; tasks of one spawner begin in order.
  * Returns 0; -ESRCH when that loop has ended; -E2BIG; -ENOMEM; -EOPNOTSUPP from a loop of the
  * simulator to another loop. With an error, *arg is still yours.
  */

@@ -96,8 +96,8 @@ typedef struct cr_options {
  * when it has ended and everything it left behind was cancelled and joined.
  * Returns what fn returned. Or: -EBUSY when a loop already runs on this thread; -EINTR when SIGINT
  * cancelled main and main gave -ECANCELED; -ENOMEM; -EMFILE, -ENFILE; -ENOSYS when the backend that
- * was asked for is not available here (see `corail doctor`); -EINVAL for options that make no sense,
- * or a CORAIL_ variable in the environment that makes none, whatever the options say:
+ * was asked for is not available here (see `corail doctor`); -EINVAL for options that make no
+ * sense, or a CORAIL_ variable in the environment that makes none, whatever the options say:
  * cr_environment_check() tells which.
  * Leftovers that do not end within the grace period are reported on standard error and abandoned.
  */
@@ -135,6 +135,11 @@ typedef struct cr_spawn_options {
 	const char *name; /* shown in dumps; copied (63 bytes); NULL: the function's name */
 	/* rounded up to 64 KiB times a power of two, at most 64 MiB; 0: the loop's */
 	size_t stack_size_bytes;
+	/*
+	 * One that could do without: when it cannot be started, the scope does not fail, and
+	 * cr_task_error() alone tells.
+	 */
+	unsigned optional : 1;
 } cr_spawn_options;
 
 /* As cr_spawn() and cr_spawn_copy(), with options (a const cr_spawn_options *). */

@@ -71,18 +71,11 @@ static int serve(struct cr_remote *remote)
 
 int cr__call_spawn(cr__fn fn, const void *arg, cr__site site, cr_task *ret_task)
 {
-	struct cr__sched *s = cr__sched_self();
-	struct cr__scope *program = &s->program;
-	uint32_t state = program->state, failed = program->failed;
-	int error = program->error;
+	static const cr_spawn_options options = {.optional = 1};
 
-	if (state & CR__SCOPE_CLOSING)
+	if (cr__sched_self()->program.state & CR__SCOPE_CLOSING)
 		return -ESRCH;
-	program->state = state | CR__SCOPE_COLLECT;
-	*ret_task = cr__spawn((cr_scope *)(void *)program, NULL, fn, arg, 0, site);
-	program->state = state;
-	program->failed = failed;
-	program->error = error;
+	*ret_task = cr__spawn(cr_scope_program(), &options, fn, arg, 0, site);
 	return cr_task_error(*ret_task);
 }
 

@@ -219,6 +219,9 @@ static void letter_open(void *arg)
 		letter_drop(letter);
 		return;
 	}
+	/* Somebody hears of it. */
+	if (letter->options.dropped)
+		letter->options.spawn.optional = 1;
 	task = cr__spawn(cr_scope_program(), &letter->options.spawn, letter->fn, letter->copy,
 	                 letter->size, letter->site);
 	if (cr_task_error(task) < 0)

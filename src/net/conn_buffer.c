@@ -165,7 +165,7 @@ static int send_task(cr_conn *conn)
 /* Sees to it that somebody sends. Returns false if nobody can. */
 static bool send_later(cr_conn *conn)
 {
-	static const cr_spawn_options options = {.name = "send"};
+	static const cr_spawn_options options = {.name = "send", .optional = 1};
 	struct cr__conn_out *out = conn->out;
 
 	if (out->busy || out->alive || out->error < 0 || held(out) == 0)

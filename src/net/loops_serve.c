@@ -60,8 +60,9 @@ static int client_run(struct client *client)
 static void client_begin(cr_scope *scope, struct lane *lane, cr_parcel *parcel)
 {
 	const cr_serve_options *serve = &lane->hub->options->serve;
-	const cr_spawn_options spawn = {serve->name ? serve->name : "serve",
-	                                serve->stack_size_bytes};
+	const cr_spawn_options spawn = {.name = serve->name ? serve->name : "serve",
+	                                .stack_size_bytes = serve->stack_size_bytes,
+	                                .optional = 1};
 	struct client client = {.lane = lane};
 
 	if (cr_conn_attach(parcel, &client.conn) < 0) {

@@ -52,8 +52,9 @@ static void client_spawn(cr_scope *scope, const cr_spawn_options *options, struc
 static int clients_accept(cr_listener *listener, const cr_serve_options *options, cr_scope *scope,
                           struct client *client, const bool *closed)
 {
-	const cr_spawn_options spawn = {options->name ? options->name : "serve",
-	                                options->stack_size_bytes};
+	const cr_spawn_options spawn = {.name = options->name ? options->name : "serve",
+	                                .stack_size_bytes = options->stack_size_bytes,
+	                                .optional = 1};
 	const size_t count_max = options->conn_count_max ? options->conn_count_max : CONN_COUNT_MAX;
 
 	for (;;) {

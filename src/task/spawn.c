@@ -103,11 +103,13 @@ static inline struct cr__task *create(struct cr__sched *s, struct cr__scope *sco
 	return task;
 }
 
-static cr_task refuse(struct cr__sched *s, struct cr__scope *scope, cr__site site, int error)
+static cr_task refuse(struct cr__sched *s, struct cr__scope *scope, const cr_spawn_options *options,
+                      cr__site site, int error)
 {
 	cr_task handle = {error};
 
-	cr__scope_fail(s, scope, handle, site_function(site), error);
+	if (!options || !options->optional)
+		cr__scope_fail(s, scope, handle, site_function(site), error);
 	return handle;
 }
 
@@ -135,16 +137,16 @@ cr_task cr__spawn(cr_scope *opaque, const cr_spawn_options *options, cr__fn fn, 
 		int class = cr__stack_class_for(options->stack_size_bytes);
 
 		if (class < 0)
-			return refuse(s, scope, site, -EINVAL);
+			return refuse(s, scope, options, site, -EINVAL);
 		birth.class = (unsigned)class;
 	}
 	if (__builtin_expect(copy_size > COPY_MAX, 0))
-		return refuse(s, scope, site, -E2BIG);
+		return refuse(s, scope, options, site, -E2BIG);
 	if (__builtin_expect(scope->state & CR__SCOPE_CLOSING, 0))
-		return refuse(s, scope, site, -ESHUTDOWN);
+		return refuse(s, scope, options, site, -ESHUTDOWN);
 	task = create(s, scope, &birth, &error);
 	if (__builtin_expect(!task, 0))
-		return refuse(s, scope, site, error);
+		return refuse(s, scope, options, site, error);
 	if (options && options->name)
 		name_set(task, options->name);
 	/* Block 0 stands for the loop, which has none: a callback may spawn too. */

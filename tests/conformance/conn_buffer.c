@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Buffered writing: high and low water, flush, close, and the order of everything. */
 #include "in_task.h"
+#include "support/full.h"
 
 enum { LOW = 1000, HIGH = 4000, BIG = 8 * 1024 * 1024 };
 
@@ -57,6 +58,25 @@ static int small_writes(int *unused)
 	CHECK_EQ(cr_conn_write(c[0], "y", 1), 0);
 	CHECK_EQ(cr_conn_unsent(c[0]), 0);
 	CHECK_EQ(cr_conn_read_exactly(c[1], &byte, 1), 0);
+	cr_conn_close(c[0]);
+	cr_conn_close(c[1]);
+	return 0;
+}
+
+/* Nobody can be found who sends: the writer does it, and the program is none the worse. */
+static int without_room_for_a_sender(int *unused)
+{
+	char byte;
+	cr_conn *c[2];
+
+	(void)unused;
+	tcp_pair(c);
+	CHECK_EQ(cr_conn_buffer_set(c[0], LOW, HIGH), 0);
+	full_begin();
+	CHECK_EQ(cr_conn_write(c[0], "x", 1), 0);
+	full_end();
+	CHECK_EQ(cr_conn_read_exactly(c[1], &byte, 1), 0);
+	CHECK_EQ(byte, 'x');
 	cr_conn_close(c[0]);
 	cr_conn_close(c[1]);
 	return 0;
@@ -339,6 +359,7 @@ static int busy(int *unused)
 int main(void)
 {
 	RUN_TASK(small_writes);
+	RUN_TASK(without_room_for_a_sender);
 	RUN_TASK(backpressure);
 	RUN_TASK(order);
 	RUN_TASK(close_flushes);

@@ -6,6 +6,7 @@
 #include <corail/loops.h>
 
 #include "support/core.h"
+#include "support/full.h"
 
 struct question {
 	int64_t loop; /* where it was answered */
@@ -150,6 +151,28 @@ static int spawn_and_end(struct thing *thing)
 	return 0;
 }
 
+static int spawn_without_room(struct thing *thing)
+{
+	cr_spawn_loop_options options = {.dropped = release};
+
+	CHECK_EQ(cr_spawn_loop_with(&options, cr_loop_current(), never_begins, thing), 0);
+	full_begin();
+	while (*thing->released == 0)
+		CHECK_EQ(cr_yield(), 0);
+	full_end();
+	return 0;
+}
+
+/* Its spawner hears of it: no reason for that loop's program to fail. */
+static void dropped_without_room(void)
+{
+	int released = 0;
+	struct thing thing = {&released};
+
+	CHECK_EQ(cr_run(spawn_without_room, &thing), 0);
+	CHECK_EQ(released, 1);
+}
+
 static void dropped_at_the_end(void)
 {
 	int released = 0;
@@ -188,6 +211,7 @@ int main(void)
 	RUN_TASK(no_such_loop);
 	RUN_TASK(spawn_on_own_loop);
 	RUN_TASK(spawn_of_too_much);
+	RUN(dropped_without_room);
 	RUN(dropped_at_the_end);
 	RUN(failure_of_a_spawned_one);
 	return test_done();

@@ -2,6 +2,7 @@
 /* How tasks begin and take turns: deferred start, order, arguments, stacks, errno. */
 
 #include "support/core.h"
+#include "support/full.h"
 
 #include <corail/debug.h>
 
@@ -13,6 +14,12 @@ static int say(struct number *n)
 {
 	note("%d", n->value);
 	return n->value;
+}
+
+static int fail_it(struct number *n)
+{
+	(void)n;
+	return -EPROTO;
 }
 
 TEST(a_spawned_task_has_not_run_yet)
@@ -218,6 +225,31 @@ TEST(the_loop_s_own_size_is_the_default)
 	return 0;
 }
 
+/* Whoever can do without a child loses nothing but that child when there is no room for it. */
+TEST(an_optional_child_that_cannot_be_started_harms_nobody)
+{
+	const cr_spawn_options optional = {.optional = 1, .name = "optional"};
+	const cr_spawn_options huge = {.optional = 1, .stack_size_bytes = (64 << 20) + 1};
+	struct number n = {1}, copy = {2};
+
+	CORAIL_SCOPE(scope);
+	full_begin();
+	CHECK_EQ(cr_task_error(cr_spawn_with(&optional, &scope, say, &n)), -EAGAIN);
+	CHECK_EQ(cr_task_error(cr_spawn_copy_with(&optional, &scope, say, &n)), -EAGAIN);
+	full_end();
+	CHECK_EQ(cr_task_error(cr_spawn_with(&huge, &scope, say, &n)), -EINVAL);
+	CHECK_EQ(cr_scope_failures(&scope, NULL, 0), 0);
+	CHECK_EQ(cr_scope_cancelled(&scope), 0);
+	core_log_clear();
+	CHECK_EQ(cr_task_error(cr_spawn_with(&optional, &scope, say, &copy)), 0);
+	CHECK_EQ(cr_scope_wait(&scope), 0);
+	CHECK_STR(core_log, "2");
+	/* It is started or not; what it returns counts as ever. */
+	cr_spawn_with(&optional, &scope, fail_it, &n);
+	CHECK_EQ(cr_scope_wait(&scope), -EPROTO);
+	return 0;
+}
+
 static int keep_errno(struct number *n)
 {
 	for (int i = 0; i < 5; i++) {
@@ -268,6 +300,7 @@ int main(void)
 	RUN_TASK(sizes_are_rounded_up_to_a_class);
 	RUN_TASK_WITH(&(cr_options){.stack_size_bytes = 1 << 20},
 	              the_loop_s_own_size_is_the_default);
+	RUN_TASK(an_optional_child_that_cannot_be_started_harms_nobody);
 	RUN_TASK(errno_belongs_to_the_task);
 	RUN_TASK(errno_begins_at_zero);
 	return test_done();

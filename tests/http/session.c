@@ -4,6 +4,7 @@
 #include <corail/curl.h>
 
 #include "http/fixture.h"
+#include "support/full.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -22,6 +23,23 @@ static int serve_target(cr_http_exchange *x, void *user)
 
 	(void)user;
 	return cr_http_reply(x, 200, NULL, text, (size_t)length);
+}
+
+/* No room for the driver: whoever opens the session hears of it, and the program goes on. */
+SERVER_TEST(without_room_for_a_driver)
+{
+	struct site *site = site_open(f, NULL, serve_target, NULL);
+	cr_buf body = {0};
+	cr_http *http;
+
+	full_begin();
+	CHECK_EQ(cr_http_open(NULL, &http), -EAGAIN);
+	full_end();
+	CHECK_EQ(cr_http_open(NULL, &http), 0);
+	CHECK_EQ(cr_http_get(http, site->base, &body), 0);
+	cr_buf_free(&body);
+	cr_http_close(http);
+	return 0;
 }
 
 /* The proxy resolves the name; we must not even try. */
@@ -232,6 +250,7 @@ static void misuse_aborts(void)
 int main(void)
 {
 	RUN(misuse_aborts);
+	RUN(without_room_for_a_driver);
 	RUN(a_proxy_is_asked);
 	RUN(no_proxy_from_the_environment);
 	RUN(ten_thousand);

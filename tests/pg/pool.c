@@ -2,6 +2,7 @@
 /* ctest: timeout=180 needs=pg */
 /* The pool: restarts of the server, limits, options, closing. */
 #include "fixture.h"
+#include "full.h"
 
 /* ------------------------------------------------------------------------------ the server --- */
 
@@ -289,6 +290,77 @@ static int targets(cr_pg *unused)
 	return 0;
 }
 
+static int ask_for_one(cr_pg **handle)
+{
+	cr_pg_conn *conn;
+	int r = cr_pg_acquire(*handle, &conn, NULL);
+
+	if (r == 0)
+		cr_pg_release(conn);
+	return r;
+}
+
+/* Borrows a connection that will not come back. */
+static cr_pg_conn *acquire_broken(cr_pg *db)
+{
+	cr_pg_conn *conn;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CHECK_LT(cr_pg_conn_query(conn, "select pg_terminate_backend(pg_backend_pid())", NULL, 0,
+	                          NULL),
+	         0);
+	return conn;
+}
+
+/* No further task can be started, and no connection is there: those who wait hear of it. */
+static int without_room_to_connect(cr_pg *db)
+{
+	cr_task tasks[3];
+	cr_pg_conn *conn;
+
+	cr_pg_release(acquire_broken(db));
+	CORAIL_SCOPE(scope);
+	cr_scope_collect(&scope);
+	for (int i = 0; i < 3; i++)
+		tasks[i] = cr_spawn_copy(&scope, ask_for_one, &db);
+	full_begin();
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(cr_await(tasks[i]), -EAGAIN);
+	full_end();
+	/* One who is there and goes leaves nothing to wait for, either. */
+	conn = acquire_broken(db);
+	for (int i = 0; i < 3; i++)
+		tasks[i] = cr_spawn_copy(&scope, ask_for_one, &db);
+	full_begin();
+	CHECK_EQ(cr_yield(), 0);
+	cr_pg_release(conn);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(cr_await(tasks[i]), -EAGAIN);
+	full_end();
+	return 0;
+}
+
+/* The same beside one that is lent: they get it, and for now nobody tends the pool. */
+static int without_room_they_share(cr_pg *db)
+{
+	cr_task tasks[3];
+	cr_pg_conn *conn;
+
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	CORAIL_SCOPE(scope);
+	for (int i = 0; i < 3; i++)
+		tasks[i] = cr_spawn_copy(&scope, ask_for_one, &db);
+	full_begin();
+	CHECK_EQ(cr_yield(), 0);
+	cr_pg_release(conn);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(cr_await(tasks[i]), 0);
+	full_end();
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	cr_pg_release(conn);
+	return 0;
+}
+
 int main(void)
 {
 	static const cr_pg_options hundred = {PG_PATIENCE, .conn_count_max = 100};
@@ -308,6 +380,8 @@ int main(void)
 	RUN_PG_WITH(server_full, &hundred);
 	RUN_PG_WITH(options, &tuned);
 	RUN_PG_WITH(without_a_limit_it_stays, &lasting);
+	RUN_PG(without_room_to_connect);
+	RUN_PG(without_room_they_share);
 	RUN_PG(closing);
 	RUN_PG(targets);
 	RUN_PG_WITH(restarted, &busy);

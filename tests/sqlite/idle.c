@@ -2,6 +2,7 @@
 /* ctest: timeout=120 needs=sqlite */
 /* Readers that nobody uses go by themselves when their time has come; the writer stays. */
 #include "fixture.h"
+#include "full.h"
 
 static size_t conn_count(cr_sqlite *db)
 {
@@ -35,6 +36,22 @@ static int idle_readers_go(cr_sqlite *db)
 	sqlite_do(db, "create table t (v)");
 	CHECK_EQ(sqlite_number(db, "select count(*) from t"), 0);
 	return 0;
+}
+
+/* With nobody to tend them for now they stay; whoever rests next sees to it. */
+static int without_room_for_who_tends(cr_sqlite *db)
+{
+	cr_sqlite_conn *conns[2];
+
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(cr_sqlite_acquire_reader(db, &conns[i], NULL), 0);
+	full_begin();
+	for (int i = 0; i < 2; i++)
+		cr_sqlite_release(conns[i]);
+	full_end();
+	CHECK_EQ(cr_sleep(cr_millis(60)), 0);
+	CHECK_EQ(conn_count(db), 3);
+	return idle_readers_go(db);
 }
 
 /* In virtual time: one that is used again in between has its time anew. */
@@ -88,6 +105,7 @@ int main(void)
 	static const cr_sqlite_options lasting = {.idle_max = CORAIL_NEVER};
 
 	RUN_SQLITE_WITH(idle_readers_go, &brief);
+	RUN_SQLITE_WITH(without_room_for_who_tends, &brief);
 	RUN_SQLITE(used_ones_stay);
 	RUN_SQLITE_WITH(without_a_limit_they_stay, &lasting);
 	RUN_SQLITE(in_memory_it_stays);

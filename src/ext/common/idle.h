@@ -89,13 +89,15 @@ CORAIL_SUSPENDS static inline int cr__idle_tend(struct idle_list **handle)
 /* Keeps one from now on. Without memory for the task, it stays until the next one is kept. */
 static inline void cr__idle_put(struct idle_list *list, struct idle_node *node)
 {
+	static const cr_spawn_options optional = {.optional = 1};
+
 	node->since = cr_now();
 	node->next = list->first;
 	list->first = node;
 	list->count++;
 	if (list->tended || list->time_of(node) == CORAIL_NEVER)
 		return;
-	list->tender = cr_spawn_copy(cr_scope_program(), cr__idle_tend, &list);
+	list->tender = cr_spawn_copy_with(&optional, cr_scope_program(), cr__idle_tend, &list);
 	list->tended = cr_task_error(list->tender) == 0;
 }
 

@@ -70,7 +70,8 @@ static void turn_away(cr_http_server *server, cr_conn *conn)
 static void take(cr_http_server *server, cr_conn *conn)
 {
 	cr_spawn_options spawn = {.name = "http connection",
-	                          .stack_size_bytes = server->options.stack_size_bytes};
+	                          .stack_size_bytes = server->options.stack_size_bytes,
+	                          .optional = 1};
 	struct link *link = malloc(sizeof *link);
 
 	if (!link) {

@@ -154,7 +154,9 @@ void cr__http_unref(cr_http *http)
 
 static int open_session(cr_http *http, const cr_http_options *options)
 {
-	cr_spawn_options spawn = {.name = "http", .stack_size_bytes = DRIVER_STACK_SIZE};
+	cr_spawn_options spawn = {.name = "http",
+	                          .stack_size_bytes = DRIVER_STACK_SIZE,
+	                          .optional = 1};
 	int r = set_options(http, options);
 
 	if (r == 0)

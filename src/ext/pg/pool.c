@@ -111,13 +111,15 @@ static int open_one(struct opener **handle)
 
 static int opener_new(cr_pg *pg)
 {
+	/* Those who wait hear of it if there is no memory: no reason to end the program. */
+	static const cr_spawn_options optional = {.optional = 1};
 	struct opener *opener = calloc(1, sizeof *opener);
 	int r;
 
 	if (!opener)
 		return -ENOMEM;
 	*opener = (struct opener){.next = pg->openers, .pg = pg};
-	opener->task = cr_spawn_copy(cr_scope_program(), open_one, &opener);
+	opener->task = cr_spawn_copy_with(&optional, cr_scope_program(), open_one, &opener);
 	r = cr_task_error(opener->task);
 	if (r < 0) {
 		free(opener);
@@ -140,8 +142,10 @@ static void open_missing(cr_pg *pg)
 	while (!pg->closed && opening < pg->turns.count && pg->count < pg->options.conn_count_max) {
 		int r = opener_new(pg);
 
+		/* No memory: they wait for a connection that is there, or hear of it. */
 		if (r < 0) {
-			cr__turns_give(&pg->turns, NULL, r);
+			if (pg->count == 0)
+				cr__turns_wake(&pg->turns, r);
 			return;
 		}
 		opening++;

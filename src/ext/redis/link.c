@@ -166,11 +166,13 @@ static int drive(struct link **handle)
 
 int cr__redis_link_drive(struct link *link)
 {
+	/* Who waits for it hears if there is no memory: no reason to end the program. */
+	static const cr_spawn_options optional = {.optional = 1};
 	int r;
 
 	if (link->driven)
 		return 0;
-	link->driver = cr_spawn_copy(cr_scope_program(), drive, &link);
+	link->driver = cr_spawn_copy_with(&optional, cr_scope_program(), drive, &link);
 	r = cr_task_error(link->driver);
 	link->driven = r == 0;
 	return r;
