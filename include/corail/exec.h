@@ -108,10 +108,10 @@ typedef struct cr_offload_options {
 	cr_threads *pool; /* NULL: cr_threads_default() */
 	/*
 	 * With cr_offload_copy_with(): called on the worker with the copy of an abandoned job that
-	 * has ended, to release what it holds. NULL: nothing to release
+	 * has ended, to release what it holds. NULL: nothing to release.
 	 */
 	void (*abandoned)(void *copy);
-	/* a full queue is -EAGAIN; else the caller waits for room, first come first served */
+	/* A full queue is -EAGAIN; else the caller waits for room, first come first served. */
 	unsigned refuse_when_full : 1;
 } cr_offload_options;
 

@@ -129,10 +129,10 @@ typedef struct cr_http_detail {
 
 /* A request. All zero but the URL is a GET. Everything is borrowed until the call returns. */
 typedef struct cr_http_request {
-	const char *url;              /* absolute; "user:password@" gives basic auth */
-	const char *method;           /* NULL: POST with a body, else GET */
-	const cr_http_field *headers; /* replace those that are sent by themselves; a NULL
-	                                  value sends none of that name */
+	const char *url;    /* absolute; "user:password@" gives basic auth */
+	const char *method; /* NULL: POST with a body, else GET */
+	/* replace those that are sent by themselves; a NULL value sends none of that name */
+	const cr_http_field *headers;
 	size_t header_count;
 	const cr_http_field *query; /* added to the URL's own query, percent-encoded */
 	size_t query_count;

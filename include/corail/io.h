@@ -146,8 +146,7 @@ typedef struct cr_poller cr_poller;
 
 typedef struct cr_poller_event {
 	int fd;
-	int events; /* POLLIN, POLLOUT, ... as asked for, and POLLERR, POLLHUP, POLLRDHUP, POLLNVAL
-	             */
+	int events; /* those asked for (POLLIN, ...), POLLERR, POLLHUP, POLLRDHUP, POLLNVAL */
 	void *data; /* as given to cr_poller_set() */
 } cr_poller_event;
 

@@ -323,10 +323,10 @@ typedef struct cr_listener_options {
 	int backlog;             /* connections that wait to be accepted; 0: 4096 (see listen(2)) */
 	unsigned reuse_port : 1; /* several listeners share the port (SO_REUSEPORT) */
 	unsigned ipv6_only : 1;  /* [::] leaves IPv4 alone */
-	int fast_open;        /* TCP_FASTOPEN: so many connections may bring data with their first
-	                  packet; 0: none */
-	cr_nsec defer_accept; /* TCP_DEFER_ACCEPT: wait that long for the first data, as the kernel
-	                         rounds it; 0: not */
+	/* TCP_FASTOPEN: so many connections may bring data with their first packet; 0: none */
+	int fast_open;
+	/* TCP_DEFER_ACCEPT: wait that long for the first data, as the kernel rounds it; 0: not */
+	cr_nsec defer_accept;
 } cr_listener_options;
 
 /*

@@ -70,9 +70,9 @@ typedef struct cr_pg_options {
 	size_t statement_count_max; /* prepared statements kept per connection; 0: 256 */
 	size_t result_size_max;     /* largest answer held in memory, bytes; 0: 256 MiB */
 	cr_nsec idle_max;           /* a connection unused for longer is closed; 0: 10 minutes */
-	cr_nsec lifetime_max;    /* one that is older is replaced when it comes back; 0: 1 hour */
-	cr_nsec check_after;     /* unused for longer than this: asked for a sign of life before
-	                                it is lent; 0: 30 seconds */
+	cr_nsec lifetime_max; /* one that is older is closed when it is not in use; 0: 1 hour */
+	/* unused for longer than this: asked for a sign of life before it is lent; 0: 30 seconds */
+	cr_nsec check_after;
 	cr_nsec connect_max;     /* an attempt to connect is given up after so long; 0: 30 s */
 	cr_nsec cancel_grace;    /* for the server to stop what was cancelled; 0: 500 ms */
 	const char *init;        /* statements for each new connection ("set timezone ..."); NULL */

@@ -215,22 +215,22 @@ typedef struct cr_redis_options {
 	const char *name;            /* for CLIENT LIST; NULL: "corail" */
 	cr_tls_config *tls;          /* for rediss://, borrowed; NULL: the system's authorities */
 	size_t in_flight_max;        /* commands whose answers are awaited; more wait; 0: 1,024 */
-	size_t unsent_size_max; /* bytes of commands that wait to be sent, past which further ones
-	                           wait; 0: 1 MiB */
-	size_t reply_size_max;  /* most memory for one reply, bytes; 0: 256 MiB */
-	size_t conn_count_max;  /* most connections lent by cr_redis_acquire(); 0: 10 */
+	/* bytes of commands that wait to be sent, past which further ones wait; 0: 1 MiB */
+	size_t unsent_size_max;
+	size_t reply_size_max;      /* most memory for one reply, bytes; 0: 256 MiB */
+	size_t conn_count_max;      /* most connections lent by cr_redis_acquire(); 0: 10 */
 	size_t conn_count_idle_max; /* most that are kept while nobody uses them; 0: as many */
 	size_t message_count_max;   /* messages kept for a subscriber who does not read; 0: 1,024 */
 	cr_nsec idle_max;           /* one unused for longer is closed; 0: 10 minutes */
 	cr_nsec connect_max;        /* an attempt to connect is given up after so long; 0: 10 s */
-	cr_nsec pause_min;    /* after the first attempt that failed; doubles, with jitter; 0: 50 ms
-	                       */
-	cr_nsec pause_max;    /* ... up to this; 0: 5 s */
-	size_t attempt_max;   /* attempts before who waits gets the error; 0: 3 */
-	cr_nsec cancel_grace; /* for the server to end what was cancelled on a connection of one's
-	                         own; 0: 500 ms */
-	cr_nsec keepalive;    /* of silence, before TCP asks for a sign of life; 0: 1 minute */
-	unsigned resp3 : 1;   /* speak RESP3: maps, sets, truth values come as such */
+	/* after the first attempt that failed; doubles, with jitter; 0: 50 ms */
+	cr_nsec pause_min;
+	cr_nsec pause_max;  /* ... up to this; 0: 5 s */
+	size_t attempt_max; /* attempts before who waits gets the error; 0: 3 */
+	/* for the server to end what was cancelled on a connection of one's own; 0: 500 ms */
+	cr_nsec cancel_grace;
+	cr_nsec keepalive;  /* of silence, before TCP asks for a sign of life; 0: 1 minute */
+	unsigned resp3 : 1; /* speak RESP3: maps, sets, truth values come as such */
 } cr_redis_options;
 
 /*

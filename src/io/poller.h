@@ -24,8 +24,7 @@ struct cr__poller_entry {
 	int events;  /* asked for; 0: idle */
 	int revents; /* in ready: what holds */
 	bool in_flight;
-	bool ending; /* in flight, cancelled; not a ghost: start again with `events` when it has
-	                ended */
+	bool ending; /* in flight, cancelled; not a ghost: to be started again with `events` */
 	bool ghost;
 };
 

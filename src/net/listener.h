@@ -15,8 +15,7 @@ struct cr_listener {
 	int family;
 	bool accepting;      /* a task is inside cr_listener_accept() */
 	bool closing;        /* being stopped or closed, or stopped: the descriptor is -1 then */
-	bool *server_closed; /* in the frame of a cr_listener_serve(): told when the listener has
-	                        gone */
+	bool *server_closed; /* of a cr_listener_serve(): told when the listener has gone */
 	bool has_file;       /* a Unix socket file of ours, to be removed */
 	dev_t file_device;
 	ino_t file_inode;

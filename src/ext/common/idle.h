@@ -32,12 +32,6 @@ struct idle_list {
 	void (*end)(struct idle_node *node);
 };
 
-/* A duration after a point in time, or never. */
-static inline cr_nsec cr__idle_after(cr_nsec since, cr_nsec duration)
-{
-	return since > CORAIL_NEVER - duration ? CORAIL_NEVER : since + duration;
-}
-
 static inline struct idle_node *cr__idle_remove(struct idle_list *list, struct idle_node **place)
 {
 	struct idle_node *node = *place;

@@ -5,18 +5,13 @@
 
 #include <stdlib.h>
 
+#include "../common/time.h"
+
 /* How long, and how much, is read after the last answer, so that a reset does not destroy it. */
 #define LINGER_TIME cr_seconds(2)
 #define LINGER_SIZE (256 * 1024)
 
-/* A point of time, and how long it is until then. Either may be CORAIL_NEVER. */
-static cr_nsec time_after(cr_nsec duration)
-{
-	cr_nsec now = cr_now();
-
-	return duration < CORAIL_NEVER - now ? now + duration : CORAIL_NEVER;
-}
-
+/* How long it is until a point in time, which may be CORAIL_NEVER. */
 static cr_nsec time_until(cr_nsec when)
 {
 	return when == CORAIL_NEVER ? when : when - cr_now();
@@ -28,7 +23,7 @@ static cr_nsec time_until(cr_nsec when)
 static int read_head(struct link *link)
 {
 	const cr_http_server_options *options = &link->server->options;
-	cr_nsec deadline = time_after(options->idle_time);
+	cr_nsec deadline = cr__time_after(cr_now(), options->idle_time);
 	bool begun = false;
 
 	for (;;) {
@@ -42,7 +37,7 @@ static int read_head(struct link *link)
 		}
 		if (link->begun && !begun) {
 			begun = true;
-			deadline = time_after(options->head_time);
+			deadline = cr__time_after(cr_now(), options->head_time);
 		}
 		if (!link->begun && link->server->stopping)
 			return 0;

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 
 #include "../common/idle.h"
+#include "../common/time.h"
 #include "../common/turns.h"
 
 struct statement;

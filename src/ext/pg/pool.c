@@ -48,8 +48,8 @@ static bool too_old(const cr_pg_conn *conn, cr_nsec now)
 static cr_nsec idle_time(const struct idle_node *node)
 {
 	const cr_pg_conn *conn = (const cr_pg_conn *)node;
-	cr_nsec unused = cr__idle_after(node->since, conn->pg->options.idle_max);
-	cr_nsec old = cr__idle_after(conn->opened, conn->pg->options.lifetime_max);
+	cr_nsec unused = cr__time_after(node->since, conn->pg->options.idle_max);
+	cr_nsec old = cr__time_after(conn->opened, conn->pg->options.lifetime_max);
 
 	return unused < old ? unused : old;
 }

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 #include "../common/idle.h"
+#include "../common/time.h"
 #include "../common/turns.h"
 
 /* ---- link ---- */

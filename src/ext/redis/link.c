@@ -52,11 +52,11 @@ static void count_failure(struct link *link)
 	cr_nsec pause = options->pause_min;
 
 	for (unsigned i = 0; i < link->failures && pause < options->pause_max; i++)
-		pause *= 2;
+		pause = cr__time_after(pause, pause);
 	if (pause > options->pause_max)
 		pause = options->pause_max;
 	link->failures++;
-	link->next_attempt = cr_now() + jitter(link->redis, pause);
+	link->next_attempt = cr__time_after(cr_now(), jitter(link->redis, pause));
 }
 
 /* Closes what is left of a connection, and fails those whose answers will not come. */

@@ -16,7 +16,7 @@ static cr_nsec idle_time(const struct idle_node *node)
 {
 	const cr_redis_conn *conn = (const cr_redis_conn *)node;
 
-	return conn->link.up ? cr__idle_after(node->since, conn->redis->options.idle_max) : 0;
+	return conn->link.up ? cr__time_after(node->since, conn->redis->options.idle_max) : 0;
 }
 
 static void idle_end(struct idle_node *node)

@@ -24,6 +24,7 @@
 #include <stdbool.h>
 
 #include "../common/idle.h"
+#include "../common/time.h"
 #include "../common/turns.h"
 
 /* ---- statement.c ---- */

@@ -21,7 +21,7 @@ static cr_nsec idle_time(const struct idle_node *node)
 
 	if (conn->lane == &conn->db->writer)
 		return CORAIL_NEVER;
-	return cr__idle_after(node->since, conn->db->options.idle_max);
+	return cr__time_after(node->since, conn->db->options.idle_max);
 }
 
 static void idle_end(struct idle_node *node)
