@@ -231,10 +231,10 @@ static void check_libraries(void)
 	good("liburing: %s",
 	     *uring ? uring : tr("linked in, or not used", "incluse, ou sans emploi"));
 	good("c-ares: %s", ares_version ? ares_version(NULL) : tr("not used", "sans emploi"));
-	good("libcurl: %s, %s%s%s%s", curl->version, curl->ssl_version ? curl->ssl_version : "-",
-	     curl->features & CURL_VERSION_BROTLI ? ", brotli" : "",
-	     curl->features & CURL_VERSION_ZSTD ? ", zstd" : "",
+	good("libcurl: %s, %s%s", curl->version, curl->ssl_version ? curl->ssl_version : "-",
 	     curl->features & CURL_VERSION_HTTP2 ? ", HTTP/2" : "");
+	good(tr("compressed pages: %s", "pages compressées : %s"),
+	     *CORAIL_CODINGS ? CORAIL_CODINGS : tr("not asked for", "non demandées"));
 	if (!curl->ssl_version)
 		warn(tr("install a libcurl with TLS (Debian: libcurl4)",
 		        "installez une libcurl avec TLS (Debian : libcurl4)"),

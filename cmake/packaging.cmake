@@ -46,7 +46,9 @@ corail_install_pc(corail)
 
 set(headers_left_out)
 if(CORAIL_WITH_HTTP)
-  target_link_libraries(corail-http_static INTERFACE $<INSTALL_INTERFACE:curl>)
+  foreach(library IN LISTS CORAIL_HTTP_LIBRARIES)
+    target_link_libraries(corail-http_static INTERFACE $<INSTALL_INTERFACE:${library}>)
+  endforeach()
   # It finds libcorail beside itself.
   set_target_properties(corail-http_shared PROPERTIES INSTALL_RPATH \$ORIGIN)
   corail_install_library(corail-http http)

@@ -7,7 +7,8 @@ if(CORAIL_WITH_HTTP AND cli_sources)
   add_executable(corail_command ${cli_sources})
   set_target_properties(corail_command PROPERTIES
     OUTPUT_NAME corail RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
-  target_compile_definitions(corail_command PRIVATE CORAIL_VERSION="${PROJECT_VERSION}")
+  target_compile_definitions(corail_command PRIVATE CORAIL_VERSION="${PROJECT_VERSION}"
+    CORAIL_CODINGS="${CORAIL_HTTP_CODINGS}")
   target_link_libraries(corail_command PRIVATE corail-http_static corail_flags)
   foreach(extension IN LISTS corail_extensions)
     string(TOUPPER ${extension} EXTENSION)

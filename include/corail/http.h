@@ -26,9 +26,9 @@
  * What is right by default: certificates are verified; redirects are followed (10 at most; 301, 302
  * and 303 turn a POST into a GET, 307 and 308 send it again; Authorization and Cookie headers of
  * yours, and a password in the URL, are not sent to another origin); gzip, deflate, br and zstd are
- * asked for and decoded; a GET, HEAD, PUT, DELETE, OPTIONS or TRACE whose kept connection
- * turned out to be dead is sent once more, a POST never; no cookies; no proxy, whatever the
- * environment says.
+ * asked for and decoded (each if its library was there when Corail was built); a GET, HEAD, PUT,
+ * DELETE, OPTIONS or TRACE whose kept connection turned out to be dead is sent once more, a POST
+ * never; no cookies; no proxy, whatever the environment says.
  *
  * Any status is an answer, a 404 too, unless you ask for it to be an error (status_error), as the
  * short forms cr_http_get() and cr_http_post() do, which have no way to show it.
@@ -46,8 +46,9 @@
  *	-CORAIL_E_TLS_HANDSHAKE   TLS failed for another reason
  *	-CORAIL_E_HTTP_EMPTY      the connection was closed without an answer
  *	-CORAIL_E_HTTP_PROTOCOL   the answer is not HTTP
- *	-CORAIL_E_HTTP_TRUNCATED  the body ended before its announced length
- *	-CORAIL_E_HTTP_ENCODING   the compressed body is damaged
+ *	-CORAIL_E_HTTP_TRUNCATED  the body ended before its announced length, or in the middle of
+ *	                          what was compressed
+ *	-CORAIL_E_HTTP_ENCODING   the compressed body is damaged, or of an unknown coding
  *	-CORAIL_E_HTTP_REDIRECTS  too many redirects
  *	-CORAIL_E_HTTP_TOO_LARGE  the body is larger than the limit for memory
  *	-CORAIL_E_HTTP_STATUS     status 400 or more, and you asked for that to be an error

@@ -6,7 +6,8 @@
 run 0 "$corail" doctor
 ! grep -Evq '^(\[ok\]  |\[!!\]  |      -> ).' "$work/out" || fail "a line of another form"
 for subject in "corail " "backend: " "kernel: " "stack guards: " "memory mappings: " \
-	"open files: " "liburing: " "c-ares: " "libcurl: " "certificates: " "name servers: "; do
+	"open files: " "liburing: " "c-ares: " "libcurl: " "compressed pages: " \
+	"certificates: " "name servers: "; do
 	grep -Eq "^\[..\]  $subject" "$work/out" || fail "nothing on $subject"
 done
 grep -Eq "^\[..\]  kernel: Linux $(uname -r)" "$work/out" || fail "kernel"

@@ -37,8 +37,9 @@ build_and_run()
 }
 shared="$(pkg-config --cflags --libs corail-http)"
 # libcurl's own static dependencies are many, and not all installed: only ours are static.
+private=$(sed -n 's/^Requires.private: //p' "$libdir/pkgconfig/corail-http.pc" | tr -d ,)
 static="$(pkg-config --cflags corail-http) $libdir/libcorail-http.a $libdir/libcorail.a
-	$(pkg-config --libs libcurl liburing libcares) -pthread"
+	$(pkg-config --libs liburing libcares $private) -pthread"
 build_and_run "C11, pkg-config" gcc -std=c11 $strict "$scratch/consumer.c" $shared
 build_and_run "C++17, pkg-config" g++ -std=c++17 $strict "$scratch/consumer.cpp" $shared
 build_and_run "C11, static" gcc -std=c11 $strict "$scratch/consumer.c" $static

@@ -277,95 +277,6 @@ HTTP_TEST(in_two_ways)
 	return 0;
 }
 
-/* --------------------------------------------------------------------------------- compressed */
-
-/* "hello, compressed world\n", three times; brotli and zstd as "hello", stored. */
-static const unsigned char in_gzip[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03,
-                                        0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xd7, 0x51, 0x48, 0xce, 0xcf,
-                                        0x2d, 0x28, 0x4a, 0x2d, 0x2e, 0x4e, 0x4d, 0x51, 0x28, 0xcf,
-                                        0x2f, 0xca, 0x49, 0xe1, 0xca, 0x20, 0x51, 0x1c, 0x00, 0xa6,
-                                        0x5b, 0x15, 0x9b, 0x48, 0x00, 0x00, 0x00};
-static const unsigned char in_deflate[] = {0x78, 0x9c, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xd7, 0x51,
-                                           0x48, 0xce, 0xcf, 0x2d, 0x28, 0x4a, 0x2d, 0x2e, 0x4e,
-                                           0x4d, 0x51, 0x28, 0xcf, 0x2f, 0xca, 0x49, 0xe1, 0xca,
-                                           0x20, 0x51, 0x1c, 0x00, 0xd5, 0xf3, 0x1a, 0xb6};
-static const unsigned char in_br[] = {0x0b, 0x02, 0x80, 'h', 'e', 'l', 'l', 'o', 0x03};
-static const unsigned char in_zstd[] = {0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x05, 0x29,
-                                        0x00, 0x00, 'h',  'e',  'l',  'l',  'o'};
-
-struct coding {
-	const char *name;
-	const unsigned char *data;
-	size_t size;
-	const char *text;
-};
-
-#define THRICE(text) text text text
-
-static const struct coding codings[] = {
-	{"gzip", in_gzip, sizeof in_gzip, THRICE("hello, compressed world\n")},
-	{"deflate", in_deflate, sizeof in_deflate, THRICE("hello, compressed world\n")},
-	{"br", in_br, sizeof in_br, "hello"},
-	{"zstd", in_zstd, sizeof in_zstd, "hello"},
-};
-
-/* "/NUMBER?damage" */
-static int serve_coded(cr_http_exchange *x, void *user)
-{
-	const struct coding *coding = &codings[cr_http_exchange_path(x)[1] - '0'];
-	const char *accepted = cr_http_exchange_header(x, "Accept-Encoding");
-	unsigned char data[128];
-
-	(void)user;
-	memcpy(data, coding->data, coding->size);
-	if (*cr_http_exchange_query(x))
-		memset(data, 0xff, coding->size);
-	if (!accepted || !strstr(accepted, coding->name))
-		return cr_http_reply(x, 406, NULL, NULL, 0);
-	cr_http_reply_header(x, "Content-Encoding", coding->name);
-	return cr_http_reply(x, 200, "text/plain", data, coding->size);
-}
-
-HTTP_TEST(compressed_bodies_are_decoded)
-{
-	struct site *site = site_open(f, NULL, serve_coded, NULL);
-
-	for (size_t i = 0; i < sizeof codings / sizeof codings[0]; i++) {
-		char path[16];
-		cr_buf body = {0};
-		cr_http_response *response;
-		cr_http_request request = {0};
-
-		snprintf(path, sizeof path, "/%zu", i);
-		CHECK_EQ(cr_http_get(f->http, url_of(site, path), &body), 0);
-		CHECK_STR(body.data, codings[i].text);
-		cr_buf_clear(&body);
-		request.url = url_of(site, path);
-		CHECK_EQ(cr_http_send(f->http, &request, &response), 0);
-		CHECK_EQ(cr_http_response_length(response), codings[i].size);
-		CHECK_EQ(cr_http_body_buf(response, &body), 0);
-		CHECK_STR(body.data, codings[i].text);
-		cr_http_response_close(response);
-		cr_buf_clear(&body);
-		snprintf(path, sizeof path, "/%zu?damage", i);
-		CHECK_EQ(cr_http_get(f->http, url_of(site, path), &body), -CORAIL_E_HTTP_ENCODING);
-		CHECK_EQ(body.size, 0);
-		cr_buf_free(&body);
-	}
-	return 0;
-}
-
-static const cr_http_options plain = {.no_compression = 1};
-
-HTTP_TEST_WITH(no_compression_if_not_wanted, &plain)
-{
-	struct site *site = site_open(f, NULL, serve_coded, NULL);
-	cr_http_request request = {.url = url_of(site, "/0")};
-
-	CHECK_EQ(cr_http_fetch(f->http, &request, NULL), 406);
-	return 0;
-}
-
 /* ----------------------------------------------------------------------------------- cut short */
 
 /* A raw answer, as the caller chooses, and the end of the connection. */
@@ -452,8 +363,6 @@ int main(void)
 	RUN(the_session_has_a_limit);
 	RUN(into_a_file);
 	RUN(in_two_ways);
-	RUN(compressed_bodies_are_decoded);
-	RUN(no_compression_if_not_wanted);
 	RUN(a_truncated_body_is_an_error);
 	return test_done();
 }

@@ -75,6 +75,33 @@ bool cr__http_origin_equal(const struct origin *a, const struct origin *b);
 /* Appends the URL with query parameters added. Returns 0 or a negative error. */
 int cr__http_url_query(const char *text, const cr_http_field *query, size_t count, cr_buf *to);
 
+/* ----------------------------------------------------------------------------------- decode --- */
+
+struct decoder;
+
+/* Writes the codings that can be undone, for Accept-Encoding: "gzip, deflate, br, zstd". */
+void cr__http_codings(char *text, size_t size);
+/*
+ * A decoder for a body with that Content-Encoding; NULL if nothing was done to it. Returns 0,
+ * -CORAIL_E_HTTP_ENCODING for an unknown coding, or -ENOMEM.
+ */
+int cr__http_decoder_open(const char *list, struct decoder **ret_decoder);
+/* The next piece of the body: borrowed until none is left, and all before it must have been used.
+ */
+void cr__http_decoder_feed(struct decoder *decoder, const void *data, size_t size);
+/* How much of that piece has not been used yet: its end. */
+size_t cr__http_decoder_left(const struct decoder *decoder);
+/* Whether there may be more to read before the next piece. */
+bool cr__http_decoder_pending(const struct decoder *decoder);
+/*
+ * Decodes up to `size` bytes, at least one. Returns how many; 0 when it needs the next piece; or
+ * -CORAIL_E_HTTP_ENCODING, -ENOMEM.
+ */
+ssize_t cr__http_decoder_read(struct decoder *decoder, void *out, size_t size);
+/* Whether what was fed was whole. */
+bool cr__http_decoder_ended(const struct decoder *decoder);
+void cr__http_decoder_close(struct decoder *decoder);
+
 /* ------------------------------------------------------------------------------------- host --- */
 
 /* What is known of one origin: its limit, and the addresses that libcurl was given. */
@@ -208,6 +235,8 @@ struct transfer {
 	size_t sink_max;     /* the most that sink may hold */
 	cr_buf window;       /* read ahead for who streams */
 	size_t window_taken; /* how much of it has been read */
+	struct decoder *decoder;
+	cr_buf input; /* what the decoder has not used yet, for lack of room in the window */
 	size_t discarded;
 	uint8_t send_count; /* how often the request was sent */
 	bool follow;        /* the body of a redirect is not wanted */
@@ -236,6 +265,8 @@ int cr__http_transfer_status(struct transfer *transfer);
 const char *cr__http_transfer_header(struct transfer *transfer, const char *name);
 /* Whether an answer of that status, with that Location, is to be followed. */
 bool cr__http_is_redirect(int status);
+/* Decodes what can be decoded without more input. Returns 0 or the negative error of the body. */
+int cr__http_transfer_decode(struct transfer *transfer);
 /* The error that a finished transfer stands for: 0 or negative. */
 int cr__http_transfer_error(struct transfer *transfer);
 

@@ -125,8 +125,20 @@ static void fail(cr_http_response *response, int error)
 	                                                  : sizeof detail.text);
 }
 
-static void unpause(struct transfer *transfer)
+/* There is room: for what has come and waits to be decoded, and for more from the server. */
+static void go_on(struct transfer *transfer)
 {
+	if (transfer->decoder && cr__http_decoder_pending(transfer->decoder)) {
+		int r = cr__http_transfer_decode(transfer);
+
+		if (r < 0) {
+			cr__http_job_abort(transfer->http, &transfer->job);
+			transfer->job.error = r;
+			return;
+		}
+		if (cr__http_decoder_pending(transfer->decoder))
+			return;
+	}
 	if (!transfer->paused)
 		return;
 	transfer->paused = false;
@@ -145,7 +157,7 @@ static void taken(struct transfer *transfer, size_t size)
 		transfer->window_taken = 0;
 	}
 	if (held(transfer) <= transfer->http->window_size / 2)
-		unpause(transfer);
+		go_on(transfer);
 }
 
 /* Waits until the window holds something. Returns 1; 0 at the end of the body; a negative error. */
@@ -271,7 +283,7 @@ int cr_http_body_fd(cr_http_response *response, int fd, uint64_t *ret_size)
 		transfer->window = piece;
 		transfer->window_taken = 0;
 		piece = full;
-		unpause(transfer);
+		go_on(transfer);
 		response->reading = true;
 		r = write_out(fd, &piece, done, &written);
 		response->reading = false;

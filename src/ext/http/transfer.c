@@ -13,6 +13,8 @@
 
 /* Idle handles that are kept, beyond which they are freed. */
 #define SPARE_MAX 256
+/* The most that is decoded in one go. */
+#define DECODED_SIZE 16384
 /* A window's memory that is kept with an idle handle. */
 #define WINDOW_KEPT (128 * 1024)
 
@@ -47,17 +49,40 @@ static bool is_unwanted(struct transfer *transfer, int status)
 	return transfer->status_error && status >= 400;
 }
 
+static int decoder_begin(struct transfer *transfer)
+{
+	struct curl_header *header;
+	cr_buf list = {0};
+	size_t i = 0;
+	int r = 0;
+
+	if (transfer->http->no_compression)
+		return 0;
+	while (r >= 0 && curl_easy_header(transfer->job.easy, "Content-Encoding", i++, CURLH_HEADER,
+	                                  -1, &header) == CURLHE_OK)
+		r = cr_buf_printf(&list, "%s,", header->value);
+	if (r >= 0 && list.size > 0)
+		r = cr__http_decoder_open(list.data, &transfer->decoder);
+	cr_buf_free(&list);
+	return r < 0 ? r : 0;
+}
+
 /* The first byte of a body: is it wanted? If so, make room for all of it at once. */
 static int body_begin(struct transfer *transfer)
 {
 	curl_off_t length = -1;
 	size_t room;
+	int r;
 
 	transfer->begun = true;
-	transfer->discard = transfer->drop ||
-	                    is_unwanted(transfer, cr__http_transfer_status(transfer));
-	if (transfer->discard || !transfer->sink)
+	transfer->discard = is_unwanted(transfer, cr__http_transfer_status(transfer));
+	if (transfer->discard)
 		return 0;
+	/* Dropped in the end, it is still decoded: nobody wants to be told that damage is well. */
+	transfer->discard = transfer->drop;
+	r = decoder_begin(transfer);
+	if (r < 0 || !transfer->sink)
+		return r;
 	curl_easy_getinfo(transfer->job.easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
 	room = transfer->sink_max - transfer->sink->size;
 	if (length > 0 && (uint64_t)length <= room && length <= 16 * 1024 * 1024)
@@ -75,10 +100,91 @@ static int sink_append(struct transfer *transfer, const void *data, size_t size)
 	return r == -EMSGSIZE ? -CORAIL_E_HTTP_TOO_LARGE : r;
 }
 
+/* Moves decoded bytes until there is no more room, or no more input. */
+static int decode_to(struct transfer *transfer, cr_buf *to, size_t room)
+{
+	while (room > 0) {
+		size_t size = room < DECODED_SIZE ? room : DECODED_SIZE;
+		int r = cr_buf_reserve(to, size);
+		ssize_t n = r < 0 ? r
+		                  : cr__http_decoder_read(transfer->decoder, to->data + to->size,
+		                                          size);
+
+		if (n <= 0)
+			return (int)n;
+		to->size += (size_t)n;
+		to->data[to->size] = 0;
+		room -= (size_t)n;
+	}
+	return 0;
+}
+
+int cr__http_transfer_decode(struct transfer *transfer)
+{
+	cr_buf *sink = transfer->sink;
+	size_t held = transfer->window.size - transfer->window_taken;
+	char further;
+	ssize_t n;
+
+	if (!sink && held >= transfer->http->window_size)
+		return 0;
+	if (!sink)
+		return decode_to(transfer, &transfer->window, transfer->http->window_size - held);
+	n = decode_to(transfer, sink, transfer->sink_max - sink->size);
+	if (n < 0 || sink->size < transfer->sink_max)
+		return (int)n;
+	n = cr__http_decoder_read(transfer->decoder, &further, 1);
+	return n > 0 ? -CORAIL_E_HTTP_TOO_LARGE : (int)n;
+}
+
+/* A piece of a compressed body. What does not fit into the window decoded waits as it is. */
+static int take_coded(struct transfer *transfer, const char *data, size_t size)
+{
+	size_t left;
+	int r;
+
+	cr__http_decoder_feed(transfer->decoder, data, size);
+	r = cr__http_transfer_decode(transfer);
+	if (r < 0)
+		return r;
+	left = cr__http_decoder_left(transfer->decoder);
+	cr_buf_clear(&transfer->input);
+	r = cr_buf_append(&transfer->input, data + size - left, left);
+	cr__http_decoder_feed(transfer->decoder, transfer->input.data, r < 0 ? 0 : left);
+	if (transfer->window.size > transfer->window_taken)
+		cr_event_set(&transfer->job.event);
+	return r;
+}
+
+/* The same, where nobody wants the result. */
+static int drop_coded(struct transfer *transfer, const char *data, size_t size)
+{
+	int r;
+
+	cr__http_decoder_feed(transfer->decoder, data, size);
+	do {
+		cr_buf_clear(&transfer->window);
+		r = decode_to(transfer, &transfer->window, DECODED_SIZE);
+	} while (r == 0 && transfer->window.size > 0);
+	return r;
+}
+
+/* Whether the window has no room for a piece: who reads the body must take something first. */
+static bool is_full(const struct transfer *transfer, size_t size)
+{
+	size_t held = transfer->window.size - transfer->window_taken;
+
+	if (transfer->sink)
+		return false;
+	if (transfer->decoder)
+		return cr__http_decoder_pending(transfer->decoder) ||
+		       held >= transfer->http->window_size;
+	return held > 0 && held + size > transfer->http->window_size;
+}
+
 static size_t on_body(char *data, size_t unit, size_t size, void *arg)
 {
 	struct transfer *transfer = arg;
-	size_t held = transfer->window.size - transfer->window_taken;
 	int r = 0;
 
 	(void)unit;
@@ -87,15 +193,19 @@ static size_t on_body(char *data, size_t unit, size_t size, void *arg)
 	if (r == 0 && transfer->discard) {
 		transfer->discarded += size;
 		transfer->cut = !transfer->drop && transfer->discarded > HTTP_DISCARD_MAX;
-		return transfer->cut ? 0 : size;
+		r = transfer->decoder ? drop_coded(transfer, data, size) : 0;
+		transfer->job.error = r;
+		return transfer->cut || r < 0 ? 0 : size;
 	}
-	if (r == 0 && transfer->sink) {
+	if (r == 0 && is_full(transfer, size)) {
+		transfer->paused = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
+	if (r == 0 && transfer->decoder) {
+		r = take_coded(transfer, data, size);
+	} else if (r == 0 && transfer->sink) {
 		r = sink_append(transfer, data, size);
 	} else if (r == 0) {
-		if (held > 0 && held + size > transfer->http->window_size) {
-			transfer->paused = true;
-			return CURL_WRITEFUNC_PAUSE;
-		}
 		r = cr_buf_append(&transfer->window, data, size);
 		if (r == 0)
 			cr_event_set(&transfer->job.event);
@@ -157,6 +267,7 @@ static void set_up(struct transfer *transfer)
 {
 	cr_http *http = transfer->http;
 	CURL *easy = transfer->job.easy;
+	char codings[64];
 
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer->job);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->text);
@@ -184,8 +295,11 @@ static void set_up(struct transfer *transfer)
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 	if (*http->user_agent)
 		curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
-	if (!http->no_compression)
-		curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+	/* It says what we understand, and leaves the decoding to us. */
+	cr__http_codings(codings, sizeof codings);
+	if (!http->no_compression && *codings)
+		curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, codings);
+	curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
 	if (http->cookies)
 		curl_easy_setopt(easy, CURLOPT_COOKIEFILE, "");
 	if (http->ca_file)
@@ -226,6 +340,8 @@ void cr__http_transfer_free(struct transfer *transfer)
 	curl_slist_free_all(transfer->headers);
 	curl_slist_free_all(transfer->resolve);
 	cr_buf_free(&transfer->window);
+	cr_buf_free(&transfer->input);
+	cr__http_decoder_close(transfer->decoder);
 	free(transfer);
 }
 
@@ -245,6 +361,8 @@ static void clean(struct transfer *transfer)
 	}
 	curl_slist_free_all(transfer->headers);
 	curl_slist_free_all(transfer->resolve);
+	cr__http_decoder_close(transfer->decoder);
+	cr_buf_free(&transfer->input);
 	if (transfer->window.capacity_bytes > WINDOW_KEPT)
 		cr_buf_free(&transfer->window);
 	cr_buf_clear(&transfer->window);
@@ -297,6 +415,10 @@ int cr__http_transfer_error(struct transfer *transfer)
 	if (job->code == CURLE_OUT_OF_MEMORY && transfer->send_count > 0 && !transfer->head_ended)
 		return -CORAIL_E_HTTP_TOO_LARGE;
 	if (job->code == CURLE_OK && !transfer->head_ended)
+		return -CORAIL_E_HTTP_TRUNCATED;
+	/* All that was announced has come, but it stops in the middle of what was compressed. */
+	if (job->code == CURLE_OK && transfer->decoder &&
+	    !cr__http_decoder_ended(transfer->decoder))
 		return -CORAIL_E_HTTP_TRUNCATED;
 	return cr__http_job_error(job);
 }
