@@ -22,6 +22,10 @@ target_compile_options(corail_flags INTERFACE
   $<$<COMPILE_LANGUAGE:C>:-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
     -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat=2
     -Wimplicit-fallthrough -Wredundant-decls -Wnested-externs>)
+# Messages name files as src/task/run.c, wherever the tree was built. Only __FILE__: debuggers find
+# the sources by the paths that the debug information keeps.
+target_compile_options(corail_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:C,CXX>:-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=>)
 # Defined empty, so that a source may also say `#define _GNU_SOURCE`.
 target_compile_definitions(corail_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:_GNU_SOURCE=>)
 target_link_options(corail_flags INTERFACE -Wl,--as-needed -Wl,-z,relro,-z,now)
