@@ -16,6 +16,22 @@ static void pair_close(cr_conn *conns[2])
 	cr_conn_close(conns[1]);
 }
 
+/* The same over TCP. */
+static void tcp_fds(cr_conn *conns[2], int fds[2])
+{
+	tcp_pair(conns);
+	fds[0] = cr_conn_fd(conns[0]);
+	fds[1] = cr_conn_fd(conns[1]);
+}
+
+static int send_five(int *fd)
+{
+	cr_yield();
+	cr_yield();
+	CHECK_EQ(cr_fd_send(*fd, "12345", 5, 0), 5);
+	return 0;
+}
+
 static int transfers(int *unused)
 {
 	struct iovec out[2] = {{(char[]){"scat"}, 4}, {(char[]){"ter"}, 3}};
@@ -38,6 +54,72 @@ static int transfers(int *unused)
 	CHECK_EQ(cr_fd_recv(fds[1], data, sizeof data, 0), 4);
 	CHECK_MEM(data, "send", 4);
 	CHECK_EQ(cr_fd_recv(fds[1], data, 1, MSG_DONTWAIT), -EAGAIN);
+	pair_close(c);
+	return 0;
+}
+
+/* Flags of recv(2), on a connection whose last receive took all there was. */
+static int receive_flags(int *unused)
+{
+	char data[16];
+	cr_conn *c[2];
+	int fds[2];
+	ssize_t n;
+
+	(void)unused;
+	tcp_fds(c, fds);
+	CHECK_EQ(cr_timeout(0, cr_fd_recv(fds[1], data, sizeof data, 0)), -ETIMEDOUT);
+	for (int i = 0; i < 2; i++) {
+		CORAIL_SCOPE(scope);
+		cr_spawn(&scope, send_five, &fds[0]);
+		CHECK_EQ(cr_fd_recv(fds[1], data, sizeof data, 0), 5);
+		n = cr_timeout(cr_seconds(20), cr_fd_recv(fds[1], data, 1, MSG_OOB));
+		CHECK(n == -EINVAL || n == -EOPNOTSUPP);
+		CHECK_EQ(cr_fd_recv(fds[1], data, sizeof data, MSG_DONTWAIT), -EAGAIN);
+	}
+	pair_close(c);
+	return 0;
+}
+
+static int send_twice(int *fd)
+{
+	CHECK_EQ(cr_fd_send(*fd, "abc", 3, 0), 3);
+	for (int i = 0; i < 10; i++)
+		cr_yield();
+	CHECK_EQ(cr_fd_send(*fd, "defgh", 5, 0), 5);
+	return 0;
+}
+
+/* MSG_WAITALL: all of it, or what had come before the end or a cancellation. */
+static int receive_all(int *unused)
+{
+	char data[16], a[2], b[6];
+	struct iovec pieces[] = {{a, 2}, {NULL, 0}, {b, 6}};
+	struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 3};
+	cr_conn *c[2];
+	int fds[2];
+
+	(void)unused;
+	tcp_fds(c, fds);
+	for (int i = 0; i < 2; i++) {
+		CORAIL_SCOPE(scope);
+		cr_spawn(&scope, send_twice, &fds[0]);
+		if (i == 0) {
+			CHECK_EQ(cr_fd_recv(fds[1], data, 8, MSG_WAITALL), 8);
+			CHECK_MEM(data, "abcdefgh", 8);
+		} else {
+			CHECK_EQ(cr_fd_recvmsg(fds[1], &message, MSG_WAITALL), 8);
+			CHECK_MEM(a, "ab", 2);
+			CHECK_MEM(b, "cdefgh", 6);
+		}
+	}
+	CHECK_EQ(cr_fd_send(fds[0], "xyz", 3, 0), 3);
+	CHECK_EQ(cr_timeout(cr_millis(20), cr_fd_recv(fds[1], data, 8, MSG_WAITALL)), 3);
+	CHECK_MEM(data, "xyz", 3);
+	CHECK_EQ(cr_fd_send(fds[0], "end", 3, 0), 3);
+	CHECK_EQ(cr_conn_shutdown_write(c[0]), 0);
+	CHECK_EQ(cr_fd_recv(fds[1], data, 8, MSG_WAITALL), 3);
+	CHECK_EQ(cr_fd_recv(fds[1], data, 8, MSG_WAITALL), 0);
 	pair_close(c);
 	return 0;
 }
@@ -250,6 +332,8 @@ int main(void)
 {
 	RUN_TASK(transfers);
 	RUN_TASK(busy);
+	RUN_TASK(receive_flags);
+	RUN_TASK(receive_all);
 	RUN_TASK(bad);
 	RUN_TASK(polls);
 	RUN_TASK(write_all_suspends);

@@ -268,10 +268,83 @@ static ssize_t connect_now(struct cr__op *op, uint32_t known)
 	return r == -EISCONN && op->state ? 0 : r;
 }
 
+/* ---------------------------------------------------------------------------- MSG_WAITALL --- */
+
+/* recv(2): the flag means nothing to datagrams. */
+static bool is_stream(int fd)
+{
+	int type = 0;
+	socklen_t length = sizeof type;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+}
+
+/* The room that is left of a receive of which so many bytes have come: the next piece of it. */
+static struct iovec room_after(const struct cr__op *op, size_t done)
+{
+	const struct msghdr *message = op->buffer;
+	struct iovec whole = {op->buffer, op->size};
+	const struct iovec *vector = &whole;
+	size_t count = 1;
+
+	if (op->code == CR__OP_RECVMSG) {
+		vector = message->msg_iov;
+		count = message->msg_iovlen;
+	}
+	for (; count > 0; vector++, count--) {
+		if (done < vector->iov_len)
+			return (struct iovec){(char *)vector->iov_base + done,
+			                      vector->iov_len - done};
+		done -= vector->iov_len;
+	}
+	return (struct iovec){NULL, 0};
+}
+
+/*
+ * A receive that has given something, or -EAGAIN once it has: goes on until all of it has come, the
+ * stream ends or fails. Only the first call of a message brings its other parts.
+ */
+static ssize_t receive_rest(struct cr__op *op, ssize_t n)
+{
+	size_t *done = &op->scratch[0];
+	bool first = *done == 0;
+
+	while (n > 0) {
+		struct iovec room;
+
+		*done += (size_t)n;
+		room = room_after(op, *done);
+		if (room.iov_len == 0 || (first && !is_stream(op->fd)))
+			return (ssize_t)*done;
+		first = false;
+		n = CR__RESULT_OF(recv(op->fd, room.iov_base, room.iov_len, MSG_DONTWAIT));
+	}
+	if (n == -EAGAIN && !(op->flags & MSG_DONTWAIT))
+		return n;
+	return *done > 0 ? (ssize_t)*done : n;
+}
+
+static ssize_t receive(struct cr__op *op)
+{
+	const int flags = (int)op->flags | MSG_DONTWAIT;
+	const bool all = cr__direct_whole(op);
+	ssize_t n;
+
+	if (all && op->scratch[0] > 0) {
+		struct iovec room = room_after(op, op->scratch[0]);
+
+		n = CR__RESULT_OF(recv(op->fd, room.iov_base, room.iov_len, MSG_DONTWAIT));
+	} else if (op->code == CR__OP_RECVMSG) {
+		n = CR__RESULT_OF(recvmsg(op->fd, op->buffer, flags));
+	} else {
+		n = CR__RESULT_OF(recv(op->fd, op->buffer, op->size, flags));
+	}
+	return all ? receive_rest(op, n) : n;
+}
+
 ssize_t cr__direct_try(struct cr__op *op, uint32_t *known)
 {
-	const int receive = (int)op->flags | MSG_DONTWAIT;
-	const int send_flags = receive | MSG_NOSIGNAL;
+	const int send_flags = (int)op->flags | MSG_DONTWAIT | MSG_NOSIGNAL;
 
 	switch (op->code) {
 	case CR__OP_POLL:
@@ -285,12 +358,11 @@ ssize_t cr__direct_try(struct cr__op *op, uint32_t *known)
 	case CR__OP_PWRITE:
 		return transfer_at(op);
 	case CR__OP_RECV:
-		return CR__RESULT_OF(recv(op->fd, op->buffer, op->size, receive));
+	case CR__OP_RECVMSG:
+		return receive(op);
 	case CR__OP_SEND:
 	case CR__OP_SEND_ZC:
 		return CR__RESULT_OF(send(op->fd, op->buffer, op->size, send_flags));
-	case CR__OP_RECVMSG:
-		return CR__RESULT_OF(recvmsg(op->fd, op->buffer, receive));
 	case CR__OP_SENDMSG:
 		return CR__RESULT_OF(sendmsg(op->fd, op->buffer, send_flags));
 	case CR__OP_ACCEPT:

@@ -51,6 +51,16 @@ void cr__sigpipe_release(const struct cr__sigpipe *sigpipe);
  */
 ssize_t cr__direct_try(struct cr__op *op, uint32_t *known);
 
+/*
+ * Whether an operation receives all that it has room for (MSG_WAITALL): op->scratch[0], zero before
+ * the first try, counts what has come.
+ */
+static inline bool cr__direct_whole(const struct cr__op *op)
+{
+	return (op->code == CR__OP_RECV || op->code == CR__OP_RECVMSG) &&
+	       (op->flags & (MSG_WAITALL | MSG_PEEK | MSG_OOB)) == MSG_WAITALL;
+}
+
 /* poll(2) without waiting: cr__fd_ready() of the backends whose descriptors are the kernel's. */
 int cr__direct_ready(struct cr__loop *loop, int fd, int events);
 

@@ -39,7 +39,7 @@
 enum { EVENTS_AT_ONCE = 256 };
 
 /* An operation's cr__op.state. */
-enum { OP_FRESH, OP_CONNECTING, OP_OFFLINE };
+enum { OP_FRESH, OP_CONNECTING, OP_OFFLINE, OP_HALF };
 
 /* Not a number with a generation: numbers are positive. */
 #define WAKE_DATA UINT64_MAX
@@ -48,7 +48,9 @@ struct epoll {
 	struct cr__fds fds; /* first: shared functions find it here */
 	int epoll_fd, wake_fd;
 	uint32_t waiting; /* operations that wait for an event */
-	bool coarse;      /* no epoll_pwait2(2) here: milliseconds only */
+	/* those cancelled with a part of a MSG_WAITALL: they end in the next poll */
+	struct cr__op *halves;
+	bool coarse; /* no epoll_pwait2(2) here: milliseconds only */
 	struct epoll_event events[EVENTS_AT_ONCE];
 };
 
@@ -165,7 +167,10 @@ static bool may_succeed(const struct cr__fd_slot *slot, const struct cr__op *op)
 	const uint32_t known = CR__FD_OWN | CR__FD_WATCHED;
 
 	if ((slot->flags & known) != known || op->code == CR__OP_POLL ||
-	    op->code == CR__OP_CONNECT || slot->flags & CR__FD_HANGUP)
+	    slot->flags & CR__FD_HANGUP)
+		return true;
+	/* And urgent data and errors are not what CR__FD_READABLE is about. */
+	if (cr__op_takes_eagain(op) || cr__op_receives_aside(op))
 		return true;
 	return slot->flags &
 	       (cr__op_directions(op) == CR__FD_READS ? CR__FD_READABLE : CR__FD_WRITABLE);
@@ -238,6 +243,7 @@ static int epoll_op_start(struct cr__loop *loop, struct cr__op *op)
 		return r;
 	op->state = OP_FRESH;
 	op->result = 0;
+	op->scratch[0] = 0;
 	if (may_succeed(&e->fds.slots[op->fd], op) && attempt(e, op)) {
 		cr__fds_release(&e->fds, op);
 		return 1;
@@ -268,6 +274,14 @@ static bool epoll_op_cancel(struct cr__loop *loop, struct cr__op *op)
 			cr__fds_release(&e->fds, op);
 		return true;
 	}
+	if (op->state == OP_HALF)
+		return false;
+	if (cr__direct_whole(op) && op->scratch[0] > 0) {
+		op->state = OP_HALF;
+		op->next = e->halves;
+		e->halves = op;
+		return false;
+	}
 	cr__fds_release(&e->fds, op);
 	e->waiting--;
 	return true;
@@ -276,7 +290,7 @@ static bool epoll_op_cancel(struct cr__loop *loop, struct cr__op *op)
 /* Tries a waiting operation again. Returns whether it ended. */
 static int resume(struct epoll *e, struct cr__op *op)
 {
-	if (!attempt(e, op))
+	if (op->state == OP_HALF || !attempt(e, op))
 		return 0;
 	cr__fds_release(&e->fds, op);
 	e->waiting--;
@@ -305,6 +319,23 @@ static int dispatch(struct epoll *e, const struct epoll_event *event)
 	slot = cr__fds_slot(&e->fds, fd);
 	if (slot->generation == generation && slot->writer && slot->flags & CR__FD_WRITABLE)
 		ended += resume(e, slot->writer);
+	return ended;
+}
+
+/* No byte is lost: what had come before the cancellation is the result. */
+static int halves_end(struct epoll *e)
+{
+	struct cr__op *op = e->halves, *next;
+	int ended = 0;
+
+	e->halves = NULL;
+	for (; op; op = next, ended++) {
+		next = op->next;
+		cr__fds_release(&e->fds, op);
+		e->waiting--;
+		op->result = (ssize_t)op->scratch[0];
+		op->done(op);
+	}
 	return ended;
 }
 
@@ -344,7 +375,9 @@ static int epoll_poll(struct cr__loop *loop, cr_nsec until)
 	cr_nsec duration = 0;
 	int n, ended = 0;
 
-	if (until == CORAIL_NEVER) {
+	if (e->halves) {
+		ended = halves_end(e);
+	} else if (until == CORAIL_NEVER) {
 		duration = -1;
 	} else if (until != 0) {
 		duration = until - cr__clock_monotonic();
@@ -352,10 +385,10 @@ static int epoll_poll(struct cr__loop *loop, cr_nsec until)
 			duration = 0;
 	}
 	if (duration == 0 && e->waiting == 0)
-		return 0;
+		return ended;
 	n = wait_for(e, duration);
 	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
+		return errno == EINTR ? ended : -errno;
 	for (int i = 0; i < n; i++)
 		ended += dispatch(e, &e->events[i]);
 	return ended;

@@ -72,6 +72,13 @@ static inline bool cr__op_takes_eagain(const struct cr__op *op)
 	return op->code == CR__OP_CONNECT || (messages >> op->code & 1 && op->flags & MSG_DONTWAIT);
 }
 
+/* Whether it receives what POLLIN does not announce: urgent data, or errors (recv(2)). */
+static inline bool cr__op_receives_aside(const struct cr__op *op)
+{
+	return (op->code == CR__OP_RECV || op->code == CR__OP_RECVMSG) &&
+	       op->flags & (MSG_OOB | MSG_ERRQUEUE);
+}
+
 /*
  * Makes the table reach up to a descriptor. Returns 0, -EBADF when nothing is open there, -ENOMEM.
  */

@@ -74,7 +74,7 @@ static void fill_receive(const struct cr__uring *u, struct io_uring_sqe *entry,
 {
 	io_uring_prep_recv(entry, op->fd, op->buffer, size, (int)op->flags);
 	if (u->poll_first && u->fds.slots[op->fd].flags & CR__FD_DRAINED &&
-	    !(op->flags & MSG_DONTWAIT))
+	    !(op->flags & (MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE)))
 		entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
 }
 
