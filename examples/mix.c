@@ -18,7 +18,8 @@
  *	processes         the same in as many processes as there are processors
  *	tasks + threads   a coroutine for each job, which waits; what computes, runs on a thread
  *
- * The percentage is how busy the processors were meanwhile: 100 is one of them all the time.
+ * The percentage is how busy the processors were meanwhile: 100 is one of them all the time. The
+ * functions that block download with libcurl itself, so this is linked with it too.
  */
 
 #define _GNU_SOURCE

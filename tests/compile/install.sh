@@ -48,6 +48,19 @@ for module in corail corail-http; do
 	pkg-config --static --libs "$module" >/dev/null || fail "pkg-config --static: $module"
 done
 
+# Each example as its reader would build it, with the libraries that its row in the list names. What
+# this configuration was built without is left out.
+for example in "$CORAIL_SOURCE"/examples/*.c; do
+	name=$(basename "$example" .c)
+	modules=$(sed -n "/($name\.c)/s/.*| \(\`.*\)|$/\1/p" "$CORAIL_SOURCE/examples/README.md" |
+		grep -o '`[^`]*`' | tr -d '`')
+	[ -n "$modules" ] || fail "examples/README.md does not say what $name needs"
+	pkg-config --exists $modules || continue
+	gcc -std=c11 $strict "$example" $(pkg-config --cflags --libs $modules) \
+		-o "$scratch/$name" || fail "does not build: examples/$name.c"
+	echo "builds: examples/$name.c, with $modules"
+done
+
 cmake -S "$consumer" -B "$scratch/build" -DCMAKE_PREFIX_PATH="$prefix" >"$scratch/log" 2>&1 &&
 	cmake --build "$scratch/build" >>"$scratch/log" 2>&1 || {
 	cat "$scratch/log"
