@@ -39,17 +39,25 @@ struct table {
 	cr_sql_error error; /* of the last call that failed */
 };
 
+/* A statement that is run once for each of `count` sets of parameters, all of them or none. */
+struct table_batch {
+	const char *sql;
+	const cr_sql_value *values; /* one set after the other */
+	size_t param_count, count;
+	bool *found; /* whether each gave a row; NULL: nobody asks */
+};
+
 /*
- * One kind of database. The functions return 0 or a negative error; those that take `error` write
- * to it what is known of theirs.
+ * One kind of database: its statements, and who runs them. The functions return 0 or a negative
+ * error; those that take `error` write to it what is known of theirs.
  */
 struct table_kind {
+	const char *find;   /* by a URL */
+	const char *insert; /* of the columns, in the order above */
 	CORAIL_SUSPENDS int (*open)(const char *target, void **ret_handle, cr_sql_error *error);
 	CORAIL_SUSPENDS void (*close)(void *handle);
-	CORAIL_SUSPENDS int (*find)(void *handle, const char *const *urls, size_t count,
-	                            bool *ret_found, cr_sql_error *error);
-	CORAIL_SUSPENDS int (*write)(void *handle, const struct table_row *rows, size_t count,
-	                             cr_sql_error *error);
+	CORAIL_SUSPENDS int (*run)(void *handle, const struct table_batch *batch,
+	                           cr_sql_error *error);
 };
 
 /* NULL in a command that was built without the library. */

@@ -55,7 +55,9 @@ for example in "$CORAIL_SOURCE"/examples/*.c; do
 	modules=$(sed -n "/($name\.c)/s/.*| \(\`.*\)|$/\1/p" "$CORAIL_SOURCE/examples/README.md" |
 		grep -o '`[^`]*`' | tr -d '`')
 	[ -n "$modules" ] || fail "examples/README.md does not say what $name needs"
+	# shellcheck disable=SC2086 # several modules
 	pkg-config --exists $modules || continue
+	# shellcheck disable=SC2046,SC2086
 	gcc -std=c11 $strict "$example" $(pkg-config --cflags --libs $modules) \
 		-o "$scratch/$name" || fail "does not build: examples/$name.c"
 	echo "builds: examples/$name.c, with $modules"
