@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "io/io.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -58,20 +59,24 @@ static const char *file_path(const cr_addr *addr)
 
 /*
  * Whether the file at a path is a socket that nobody listens on: connect(2) refuses. Such a file is
- * left by a server that was killed.
+ * left by a server that was killed. One that is alive but accepts nobody gives -EAGAIN at once, as
+ * the socket is not to block, and must not be waited for.
  */
 static bool file_stale(struct cr__loop *loop, const cr_addr *addr)
 {
+	struct cr__io io = {.op = {.code = CR__OP_CONNECT,
+	                           .buffer = (void *)&addr->storage,
+	                           .size = addr->length}};
 	struct stat status;
-	int fd, r;
+	ssize_t r;
 
 	if (lstat(file_path(addr), &status) < 0 || !S_ISSOCK(status.st_mode))
 		return false;
-	fd = cr__sock_open(loop, AF_UNIX, SOCK_STREAM, 0);
-	if (fd < 0)
+	io.op.fd = cr__sock_open(loop, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (io.op.fd < 0)
 		return false;
-	r = cr_fd_connect(fd, (const struct sockaddr *)&addr->storage, addr->length);
-	cr_fd_close(fd);
+	r = cr__io_run(&io, "cr_listener_open", "connect");
+	cr_fd_close(io.op.fd);
 	return r == -ECONNREFUSED;
 }
 

@@ -71,6 +71,35 @@ static int living_is_kept(int *unused)
 	return 0;
 }
 
+/* One that is alive, but has not accepted anybody for so long that its backlog is full. */
+static int full_is_kept(int *unused)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fds[8], count = 0;
+	cr_listener *listener;
+	cr_nsec begin;
+
+	(void)unused;
+	snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
+	CHECK_EQ(bind(fd, (struct sockaddr *)&un, sizeof un), 0);
+	CHECK_EQ(listen(fd, 0), 0);
+	do {
+		CHECK_LT(count, 8);
+		fds[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	} while (connect(fds[count++], (struct sockaddr *)&un, sizeof un) == 0);
+	CHECK_EQ(errno, EAGAIN);
+	begin = cr_now();
+	CHECK_EQ(cr_timeout(cr_seconds(20), cr_listener_open(target, NULL, &listener)),
+	         -EADDRINUSE);
+	CHECK_LT(cr_now() - begin, cr_seconds(15));
+	CHECK(exists());
+	while (count > 0)
+		close(fds[--count]);
+	close(fd);
+	unlink(path);
+	return 0;
+}
+
 static int other_files_are_kept(int *unused)
 {
 	cr_listener *listener;
@@ -146,6 +175,7 @@ int main(void)
 	RUN_TASK(removed_at_close);
 	RUN_TASK(stale_is_replaced);
 	RUN_TASK(living_is_kept);
+	RUN_TASK(full_is_kept);
 	RUN_TASK(other_files_are_kept);
 	RUN_TASK(successor_is_kept);
 	RUN_TASK(full_backlog);
