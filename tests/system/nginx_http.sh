@@ -8,7 +8,7 @@ find_backends
 for variant in "" "gzip on; gzip_types *; gzip_min_length 1; gzip_comp_level 1;"; do
 	configure_nginx "$variant"
 	start_nginx
-	list_documents "$url" 4000
+	list_documents "$url" 2500
 	for backend in $backends; do
 		echo "- $backend ${variant:+(compressed on the way)}"
 		CORAIL_BACKEND=$backend run 0 "$corail" get -c 100 --json -o "$work/pages" \

@@ -7,7 +7,7 @@
 # Slowed down, so that many downloads are under way when it stops.
 configure_nginx "limit_rate 200k;"
 start_nginx
-list_documents "$url" 3000
+list_documents "$url" 1500
 
 find_backends
 for backend in $backends; do
@@ -16,7 +16,7 @@ for backend in $backends; do
 		-i "$work/list" >"$work/out" 2>"$work/err" &
 	job=$!
 	children+=("$job")
-	for done_count in 300 1200; do
+	for done_count in 150 450; do
 		wait_for "[ \$(lines out) -ge $done_count ]" || fail "the first $done_count pages"
 		kill -0 "$job" || fail "it ended too early"
 		stop_nginx
