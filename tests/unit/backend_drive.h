@@ -77,13 +77,16 @@ static inline void poll_once(cr_nsec duration)
 	CHECK_EQ(cr__loop_turn(&loop, true), 0);
 }
 
-/* Polls until an operation has ended. Returns its result. */
+/*
+ * Polls until an operation has ended. Returns its result. Not for long at once: a thread that ends
+ * one wakes only a loop that said that it sleeps, and here nobody does.
+ */
 static inline ssize_t finish(struct cr__op *op)
 {
 	const cr_nsec give_up = cr__clock_monotonic() + cr_seconds(30);
 
 	while (op->done) {
-		poll_once(cr_seconds(1));
+		poll_once(cr_millis(10));
 		CHECK_LT(cr__clock_monotonic(), give_up);
 	}
 	return op->result;
