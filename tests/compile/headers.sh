@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # ctest: timeout=300
 # Each public header compiles alone, in strict C11 and C++17, without a warning; all of them together
-# do so up to C2x and C++20; and none brings a macro into the user's program whose name is not ours.
+# do so up to C2x and C++20; and none brings in a macro whose name is not ours.
 . "$(dirname "$0")/common.inc"
 
 include=$CORAIL_SOURCE/include
