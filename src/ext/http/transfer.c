@@ -8,6 +8,7 @@
 
 #include <corail/curl.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,6 +215,45 @@ static size_t on_body(char *data, size_t unit, size_t size, void *arg)
 	return r < 0 ? 0 : size;
 }
 
+/* One value of a Content-Length, perhaps a list: numbers, and all of them the same. */
+static bool is_same_length(const char *value, int64_t *length)
+{
+	do {
+		char *end;
+		long long number;
+
+		value += strspn(value, " \t");
+		if (*value < '0' || *value > '9')
+			return false;
+		errno = 0;
+		number = strtoll(value, &end, 10);
+		if (errno || (*length >= 0 && *length != number))
+			return false;
+		*length = number;
+		value = end + strspn(end, " \t");
+	} while (*value++ == ',');
+	return value[-1] == 0;
+}
+
+/*
+ * Whether it is clear where the body ends: RFC 9112, section 6.3. libcurl takes the last of several
+ * lengths, and ignores one that is too large to count.
+ */
+static bool is_framed(struct transfer *transfer)
+{
+	struct curl_header *header;
+	int64_t length = -1;
+
+	if (cr__http_transfer_header(transfer, "Transfer-Encoding"))
+		return true;
+	for (size_t i = 0; curl_easy_header(transfer->job.easy, "Content-Length", i, CURLH_HEADER,
+	                                    -1, &header) == CURLHE_OK;
+	     i++)
+		if (!is_same_length(header->value, &length))
+			return false;
+	return true;
+}
+
 /*
  * The blank line after the headers of the answer that counts. libcurl takes a connection that ends
  * before it for the end of an empty body: see cr__http_transfer_error().
@@ -230,6 +270,10 @@ static size_t on_header(char *data, size_t unit, size_t size, void *arg)
 	status = cr__http_transfer_status(transfer);
 	if (status < 200)
 		return size;
+	if (!is_framed(transfer)) {
+		transfer->job.error = -CORAIL_E_HTTP_PROTOCOL;
+		return 0;
+	}
 	transfer->head_ended = true;
 	if (transfer->stream && !is_unwanted(transfer, status)) {
 		transfer->head = true;
