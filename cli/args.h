@@ -13,7 +13,8 @@
 #define EXIT_GOOD 0
 #define EXIT_SOME_FAILED 1
 #define EXIT_USAGE 2
-#define EXIT_INTERRUPTED 130 /* 128 + SIGINT, as shells say it */
+#define EXIT_SIGNALLED 128   /* plus the signal's number, as shells say it */
+#define EXIT_INTERRUPTED 130 /* by SIGINT */
 
 /*
  * Reads the options, and the URLs from arguments, files and standard input. Complains about what is

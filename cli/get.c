@@ -231,8 +231,13 @@ int get_run(struct get *get)
 	progress_open(&get->progress, get->count,
 	              !get->options->quiet && !(get->options->json && isatty(STDOUT_FILENO)));
 	r = pool_init(&pool, get);
-	if (r == 0)
+	if (r == 0) {
+		CORAIL_SCOPE(whole);
+		get->whole = &whole;
+		cr_spawn(&whole, stop_on_signal, get);
 		r = run_pages(&pool);
+	}
+	get->whole = NULL;
 	get->elapsed = cr_now() - began;
 	progress_close(&get->progress);
 	pool_free(&pool);

@@ -85,7 +85,9 @@ struct get {
 	struct schedule schedule;
 	struct table table;
 	struct writer *writer; /* NULL without a table */
+	cr_scope *whole;       /* of the run */
 	cr_scope *running;     /* of the pages under way; NULL before and after */
+	int stopped_by;        /* the signal that ended the run; 0: none, or SIGINT */
 	int fatal;             /* the error for which the whole run must end, or 0 */
 	bool unprinted;        /* it is one of standard output */
 	bool unopened;         /* the table could not be opened */
@@ -127,6 +129,10 @@ void settle_page(struct get *get, struct page *page, const struct outcome *outco
 
 /* Ends the run with an error: pages under way are cancelled, get_run() returns it. */
 void get_abort(struct get *get, int error);
+
+/* A task: cancels the run at SIGTERM and SIGHUP, and notes which it was. Returns 0. */
+CORAIL_SUSPENDS
+int stop_on_signal(struct get *get);
 
 /* Marks the pages that are in the table already. Returns 0 or a negative error. */
 CORAIL_SUSPENDS

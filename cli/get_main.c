@@ -117,7 +117,7 @@ static int conclude(const struct get *get, int r)
 	if (!get->options->quiet)
 		report_summary(get);
 	if (r == -EINTR || r == -ECANCELED)
-		return EXIT_INTERRUPTED;
+		return get->stopped_by ? EXIT_SIGNALLED + get->stopped_by : EXIT_INTERRUPTED;
 	return r < 0 || get->failed > 0 ? EXIT_SOME_FAILED : EXIT_GOOD;
 }
 

@@ -45,6 +45,28 @@ for backend in ${TEST_BACKENDS:-$backends}; do
 	has err "pages missing: 2"
 done
 
+# What ends a service, or a terminal that is closed, does the same; what is to be ignored is.
+unset CORAIL_BACKEND
+for signal in TERM:143 HUP:129; do
+	rm -rf "$work/folder"
+	start_server
+	start "$corail" get -o "$work/folder" "$url/ok/1" "$url/drip?1" "$url/status/503" --retry 9
+	wait_for "under_way 1 && [ \$(lines out) = 1 ]" || fail "the pages were not asked for"
+	kill "-${signal%:*}" "$job"
+	wait "$job"
+	same "exit status" $? "${signal#*:}"
+	same "files" "$(ls -A "$work/folder")" "127.0.0.1_${port}_ok_1"
+	has err "pages missing: 2"
+	has err "1 page, 1 B in"
+done
+start_server
+start /bin/sh -c 'trap "" HUP; exec "$0" get "$1"' "$corail" "$url/hold/hup"
+wait_for "under_way 1" || fail "the page was not asked for"
+kill -HUP "$job"
+"$corail" get -q "$url/release/hup" || fail "release"
+wait "$job"
+same "exit status with SIGHUP ignored" $? 0
+
 # Twice in a row, or killed: over at once, and still no partial file where files can be nameless.
 unset CORAIL_BACKEND
 for signals in "INT INT" KILL; do
