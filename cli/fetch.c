@@ -136,8 +136,11 @@ static int run_attempt(struct attempt *attempt)
 	cr_http_response *response = NULL;
 	int r = cr_timeout(attempt->silence, cr_http_send(attempt->http, &request, &response));
 
-	if (r < 0)
+	if (r < 0) {
+		/* That of a redirect, if it was one that cannot be followed. */
+		attempt->page->status = r == attempt->detail.error ? attempt->detail.status : 0;
 		return r;
+	}
 	attempt->page->status = cr_http_response_status(response);
 	if (attempt->page->status >= 400) {
 		attempt->retry_after =
@@ -163,7 +166,7 @@ static void try_once(struct attempt *attempt)
 	page->bytes = 0;
 	page->status = 0;
 	attempt->retry_after = 0;
-	attempt->detail.text[0] = '\0';
+	attempt->detail = (cr_http_detail){0};
 	attempt->silence = timeout ? CORAIL_NEVER : SILENCE_MAX;
 	page->error = cr_timeout(timeout ? timeout : CORAIL_NEVER, run_attempt(attempt));
 	if (page->error == -ECANCELED)

@@ -46,12 +46,23 @@ static void print_proxy(FILE *out, const struct page *page, const char *proxy)
 	putc(')', out);
 }
 
+/* Which URL it was, where that is not the page's own: a redirect's. */
+static void print_target(FILE *out, const struct page *page, const char *detail)
+{
+	if ((page->error != -CORAIL_E_HTTP_URL && page->error != -CORAIL_E_HTTP_SCHEME) ||
+	    page->status == 0)
+		return;
+	fputs(tr("; it redirects to ", " ; elle redirige vers "), out);
+	text_print(out, detail);
+}
+
 static void report_failure(FILE *out, const struct page *page, const struct outcome *outcome)
 {
 	fputs("corail: ", out);
 	text_print(out, page->url);
 	fputs(": ", out);
 	print_reason(out, page, outcome->detail.data ? outcome->detail.data : "");
+	print_target(out, page, outcome->detail.data ? outcome->detail.data : "");
 	if (page->error == -CORAIL_E_HTTP_URL && !url_has_scheme(page->url))
 		fputs(tr("; it must begin with http:// or https://",
 		         " ; elle doit commencer par http:// ou https://"),
@@ -88,8 +99,8 @@ static void report_json(FILE *out, const struct page *page, const struct outcome
 		fprintf(out, "\"%s\", \"code\": \"%s\"}\n", cr_strerror(page->error),
 		        cr_err_name(page->error));
 	else
-		fprintf(out, "\"%d %s\", \"code\": \"HTTP_STATUS\"}\n", page->status,
-		        cr_http_reason(page->status));
+		fprintf(out, "\"%d%s%s\", \"code\": \"HTTP_STATUS\"}\n", page->status,
+		        *cr_http_reason(page->status) ? " " : "", cr_http_reason(page->status));
 }
 
 int report_page(struct get *get, const struct page *page, const struct outcome *outcome)

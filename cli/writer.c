@@ -111,7 +111,8 @@ static const char *error_text(const struct page *page, char *room, size_t size)
 		return NULL;
 	if (page->error < 0)
 		return cr_strerror(page->error);
-	snprintf(room, size, "%d %s", page->status, cr_http_reason(page->status));
+	snprintf(room, size, "%d%s%s", page->status, *cr_http_reason(page->status) ? " " : "",
+	         cr_http_reason(page->status));
 	return room;
 }
 

@@ -56,6 +56,10 @@ errors() {
 	has err "12 failed"
 	run 1 env LANG=fr_FR LC_ALL= "$corail" get "http://127.0.0.1:$closed_port/"
 	has err "connexion refusée"
+	run 1 "$corail" get --json "$url/elsewhere" "$url/status/999"
+	has err "$url/elsewhere: URL scheme not supported; it redirects to ftp://h/x"
+	same "status" "$(field status | sort | tr '\n' ' ')" "302 999 "
+	has out '"error": "999", '
 	run 0 "$corail" get "$url/redirect/redirect/ok/7"
 	has out "redirect/redirect/ok/7: 7 bytes"
 }

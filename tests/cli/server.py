@@ -10,6 +10,7 @@
   /flaky/KEY/N   503, N times, then 12 bytes  /cut/KEY/N     truncated N times, then 12 bytes
   /after/S/KEY   503 with Retry-After, once   /redirect/P    302 to /P
   /escape        a status line with escapes   /stats         JSON: most at once, requests
+  /elsewhere     302 to ftp://h/x
   /hold/KEY      "late", once released        /release/KEY   releases them, and says "go"
   /crowd/N       "late", once N requests have been under way at the same time
   /headers/N/M   "ok" behind N headers of M bytes each
@@ -109,6 +110,8 @@ async def answer(path, writer):
         writer.write(head("200 OK", 2, line * int(args[0])) + b"ok")
     elif kind == "redirect":
         writer.write(head("302 Found", 0, "Location: /" + "/".join(args) + "\r\n"))
+    elif kind == "elsewhere":
+        writer.write(head("302 Found", 0, "Location: ftp://h/x\r\n"))
     elif kind == "escape":
         writer.write(head("404 \x1b[2J\x1b]0;owned\x07", 3, "X-A: \x9b31m\r\n") + b"no\n")
     elif kind == "status":
