@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # ctest: timeout=300
-# Each public header compiles alone, in strict C11 and C++17, without a warning; all of them together
-# do so up to C2x and C++20; and none brings in a macro whose name is not ours.
+# Each public header compiles alone, in strict C11 and C++17, without a warning. All of them
+# together do so up to C2x and C++20, and none brings in a macro whose name is not ours.
 . "$(dirname "$0")/common.inc"
 
 include=$CORAIL_SOURCE/include
