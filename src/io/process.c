@@ -273,16 +273,22 @@ static void ends_close(cr_process *p)
 	}
 }
 
+/* Closing and detaching begin alike: nobody waits for the child or talks to it any more. */
+static void part(cr_process *p, const char *function)
+{
+	cr__task_current(function);
+	if (p->closing)
+		cr__panic("%s: the process is being closed already", function);
+	p->closing = true;
+	waiters_wake(p, -ECANCELED);
+	ends_close(p);
+}
+
 void cr_process_close(cr_process *process)
 {
 	if (!process)
 		return;
-	cr__task_current(__func__);
-	if (process->closing)
-		cr__panic("%s: the process is being closed already", __func__);
-	process->closing = true;
-	waiters_wake(process, -ECANCELED);
-	ends_close(process);
+	part(process, __func__);
 	{
 		CORAIL_SCOPE(scope);
 		cr_scope_shield(&scope, CORAIL_NEVER);
@@ -296,12 +302,7 @@ void cr_process_detach(cr_process *process)
 {
 	if (!process)
 		return;
-	cr__task_current(__func__);
-	if (process->closing)
-		cr__panic("%s: the process is being closed already", __func__);
-	process->closing = true;
-	waiters_wake(process, -ECANCELED);
-	ends_close(process);
+	part(process, __func__);
 	if (collect(process)) {
 		unwatch(process);
 		release(process);

@@ -7,20 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/options.h"
+
 /* How long the 503 to one connection too many may take: its buffers are empty, it takes none. */
 #define TURN_AWAY_TIME cr_seconds(1)
-
-static void default_size(size_t *value, size_t otherwise)
-{
-	if (*value == 0)
-		*value = otherwise;
-}
-
-static void default_time(cr_nsec *value, cr_nsec otherwise)
-{
-	if (*value == 0)
-		*value = otherwise;
-}
 
 int cr_http_server_open(const cr_http_server_options *options, cr_listener *listener,
                         cr_http_handler *handler, void *user, cr_http_server **ret_server)
@@ -31,15 +21,15 @@ int cr_http_server_open(const cr_http_server_options *options, cr_listener *list
 		return -ENOMEM;
 	if (options)
 		server->options = *options;
-	default_size(&server->options.connections_max, 10000);
-	default_size(&server->options.target_size_max, 8 * 1024);
-	default_size(&server->options.head_size_max, 32 * 1024);
-	default_size(&server->options.header_count_max, 100);
+	cr__default_size(&server->options.connections_max, 10000);
+	cr__default_size(&server->options.target_size_max, 8 * 1024);
+	cr__default_size(&server->options.head_size_max, 32 * 1024);
+	cr__default_size(&server->options.header_count_max, 100);
 	if (server->options.body_size_max == 0)
 		server->options.body_size_max = 1024 * 1024;
-	default_time(&server->options.head_time, cr_seconds(30));
-	default_time(&server->options.idle_time, cr_seconds(60));
-	default_time(&server->options.transfer_time, cr_seconds(60));
+	cr__default_time(&server->options.head_time, cr_seconds(30));
+	cr__default_time(&server->options.idle_time, cr_seconds(60));
+	cr__default_time(&server->options.transfer_time, cr_seconds(60));
 	if (!server->options.server_name)
 		server->options.server_name = "corail";
 	server->listener = listener;

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+#include "../common/options.h"
+
 static void database_free(cr_pg *pg)
 {
 	free(pg->target);
@@ -15,29 +17,17 @@ static void database_free(cr_pg *pg)
 	free(pg);
 }
 
-static void set_default(size_t *value, size_t standard)
-{
-	if (*value == 0)
-		*value = standard;
-}
-
-static void set_default_time(cr_nsec *value, cr_nsec standard)
-{
-	if (*value <= 0)
-		*value = standard;
-}
-
 static void set_defaults(cr_pg_options *options)
 {
-	set_default(&options->conn_count_max, 10);
-	set_default(&options->conn_count_idle_max, options->conn_count_max);
-	set_default(&options->statement_count_max, 256);
-	set_default(&options->result_size_max, (size_t)256 << 20);
-	set_default_time(&options->idle_max, cr_seconds(600));
-	set_default_time(&options->lifetime_max, cr_seconds(3600));
-	set_default_time(&options->check_after, cr_seconds(30));
-	set_default_time(&options->connect_max, cr_seconds(30));
-	set_default_time(&options->cancel_grace, cr_millis(500));
+	cr__default_size(&options->conn_count_max, 10);
+	cr__default_size(&options->conn_count_idle_max, options->conn_count_max);
+	cr__default_size(&options->statement_count_max, 256);
+	cr__default_size(&options->result_size_max, (size_t)256 << 20);
+	cr__default_time(&options->idle_max, cr_seconds(600));
+	cr__default_time(&options->lifetime_max, cr_seconds(3600));
+	cr__default_time(&options->check_after, cr_seconds(30));
+	cr__default_time(&options->connect_max, cr_seconds(30));
+	cr__default_time(&options->cancel_grace, cr_millis(500));
 }
 
 static int copy_text(const char *text, char **ret_copy)

@@ -7,33 +7,23 @@
 
 #include <stdlib.h>
 
-static void set_default(size_t *value, size_t standard)
-{
-	if (*value == 0)
-		*value = standard;
-}
-
-static void set_default_time(cr_nsec *value, cr_nsec standard)
-{
-	if (*value <= 0)
-		*value = standard;
-}
+#include "../common/options.h"
 
 static void set_defaults(cr_redis_options *options)
 {
-	set_default(&options->in_flight_max, 1024);
-	set_default(&options->unsent_size_max, (size_t)1 << 20);
-	set_default(&options->reply_size_max, (size_t)256 << 20);
-	set_default(&options->conn_count_max, 10);
-	set_default(&options->conn_count_idle_max, options->conn_count_max);
-	set_default(&options->message_count_max, 1024);
-	set_default(&options->attempt_max, 3);
-	set_default_time(&options->idle_max, cr_seconds(600));
-	set_default_time(&options->connect_max, cr_seconds(10));
-	set_default_time(&options->pause_min, cr_millis(50));
-	set_default_time(&options->pause_max, cr_seconds(5));
-	set_default_time(&options->cancel_grace, cr_millis(500));
-	set_default_time(&options->keepalive, cr_seconds(60));
+	cr__default_size(&options->in_flight_max, 1024);
+	cr__default_size(&options->unsent_size_max, (size_t)1 << 20);
+	cr__default_size(&options->reply_size_max, (size_t)256 << 20);
+	cr__default_size(&options->conn_count_max, 10);
+	cr__default_size(&options->conn_count_idle_max, options->conn_count_max);
+	cr__default_size(&options->message_count_max, 1024);
+	cr__default_size(&options->attempt_max, 3);
+	cr__default_time(&options->idle_max, cr_seconds(600));
+	cr__default_time(&options->connect_max, cr_seconds(10));
+	cr__default_time(&options->pause_min, cr_millis(50));
+	cr__default_time(&options->pause_max, cr_seconds(5));
+	cr__default_time(&options->cancel_grace, cr_millis(500));
+	cr__default_time(&options->keepalive, cr_seconds(60));
 }
 
 /* Replaces a text of ours by a copy. Returns 0 or -ENOMEM. */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { READERS = 4, STATEMENTS = 256, RESULT_SIZE = 256 << 20 };
+#include "../common/options.h"
 
 /* What goes into a pragma, where SQLite takes a word that it does not know for another ("off"). */
 static const char *const journal_modes[] = {"delete", "truncate", "persist",
@@ -47,15 +47,12 @@ static int options_copy(cr_sqlite *db, const char *path, const cr_sqlite_options
 	if (!is_one_of(journal_mode, journal_modes, sizeof journal_modes / sizeof *journal_modes) ||
 	    !is_one_of(synchronous, levels, sizeof levels / sizeof *levels))
 		return -EINVAL;
-	if (!options->statement_count_max)
-		db->options.statement_count_max = STATEMENTS;
-	if (options->idle_max <= 0)
-		db->options.idle_max = cr_seconds(600);
-	if (!options->result_size_max)
-		db->options.result_size_max = RESULT_SIZE;
+	cr__default_size(&db->options.reader_count_max, 4);
+	cr__default_size(&db->options.statement_count_max, 256);
+	cr__default_size(&db->options.result_size_max, (size_t)256 << 20);
+	cr__default_time(&db->options.idle_max, cr_seconds(600));
 	cr__sqlite_lane_init(&db->writer, 1);
-	cr__sqlite_lane_init(&db->readers,
-	                     options->reader_count_max ? options->reader_count_max : READERS);
+	cr__sqlite_lane_init(&db->readers, db->options.reader_count_max);
 	return 0;
 }
 
