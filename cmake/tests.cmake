@@ -178,7 +178,7 @@ function(corail_valgrind source target)
     return()
   endif()
   corail_test(valgrind.${name} ${source} valgrind ${valgrind_command} $<TARGET_FILE:${target}>)
-  set_tests_properties(valgrind.${name} PROPERTIES TIMEOUT 600 COST 600 LABELS valgrind)
+  set_tests_properties(valgrind.${name} PROPERTIES TIMEOUT 240 LABELS valgrind)
   corail_test_environment(valgrind.${name} ${ARGN})
 endfunction()
 
