@@ -292,8 +292,8 @@ CORAIL_API void cr_scope_timeout_set(cr_scope *scope, cr_nsec duration);
 
 /*
  * Shields the scope from cancellation around it, for at most `grace` from the moment that it would
- * have been cancelled (from now, if that is already so); past it, the scope is cancelled itself. A
- * later call sets a new grace; one of zero takes the shield away.
+ * have been cancelled (from now, if that is already so); past it, the scope is cancelled as what is
+ * around it was. A later call sets a new grace; one of zero takes the shield away.
  */
 CORAIL_API void cr_scope_shield(cr_scope *scope, cr_nsec grace);
 

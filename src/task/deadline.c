@@ -12,9 +12,14 @@ static void expire(struct cr__timer *timer)
 {
 	struct cr__scope *scope = CR__CONTAINER(timer, struct cr__scope, timer);
 	struct cr__sched *s = cr__sched_self();
+	const cr_nsec now = cr__loop_now(&s->loop);
 
-	if (scope->deadline <= cr__loop_now(&s->loop) && !cr__node_cancelled(&scope->node))
-		scope->state |= CR__SCOPE_TIMED_OUT;
+	if (!cr__node_cancelled(&scope->node)) {
+		if (scope->deadline <= now)
+			scope->state |= CR__SCOPE_TIMED_OUT;
+		if (scope->grace_end <= now)
+			scope->state |= CR__SCOPE_GRACE_OVER;
+	}
 	cr__node_cancel(s, &scope->node);
 }
 

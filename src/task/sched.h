@@ -145,6 +145,7 @@ enum {
 	CR__SCOPE_WANTS_NEXT = 1 << 4, /* the owner waits for any child to end */
 	CR__SCOPE_FIRST = 1 << 5,      /* the first success cancels the others */
 	CR__SCOPE_WON = 1 << 6,
+	CR__SCOPE_GRACE_OVER = 1 << 7, /* so the cancellation around the shield got through */
 };
 
 enum { CR__SCOPE_MAGIC = 0x5c0be };

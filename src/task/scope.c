@@ -98,9 +98,12 @@ static struct cr__scope *owned_innermost(cr_scope *scope, const char *caller)
 	return sc;
 }
 
+/* Whether what is cancelled around it reached in. */
 static bool parent_cancelled(const struct cr__scope *scope)
 {
-	return !(scope->node.flags & CR__NODE_SHIELD) && cr__node_cancelled(scope->node.parent);
+	if (scope->node.flags & CR__NODE_SHIELD)
+		return scope->state & CR__SCOPE_GRACE_OVER;
+	return cr__node_cancelled(scope->node.parent);
 }
 
 /* What has become of it, once its children have ended. */
