@@ -94,6 +94,12 @@ static inline int torture_short_of_memory(const struct torture *t)
 	return t->mode == TORTURE_MEMORY || t->mode == TORTURE_ONCE;
 }
 
+/* Whether connections, too, may fail or be missing. */
+static inline int torture_excused(const struct torture *t)
+{
+	return t->mode == TORTURE_RESET || torture_short_of_memory(t);
+}
+
 /*
  * Whether it has happened: what comes now is clean-up, or life after it. On a machine that stalls
  * for longer than the harness is patient, it is the harness that cancels.
@@ -220,7 +226,7 @@ static inline int torture_main(struct torture *t)
 		cr_scope_collect(&scope);
 		t->victim = &scope;
 		/* Whoever waits for somebody who has failed may wait for ever, and rightly so. */
-		if (t->mode == TORTURE_RESET || torture_short_of_memory(t))
+		if (torture_excused(t))
 			cr_scope_timeout_set(&scope, cr_millis(TORTURE_PATIENCE_MS));
 		task = cr_spawn(&scope, torture_child, t);
 		cr_scope_wait(&scope);
