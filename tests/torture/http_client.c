@@ -16,12 +16,31 @@ struct site {
 	char url[64];
 };
 
+/* 9,000 zero bytes as zstd says it: once, so many times. */
+static const unsigned char coded[] = {
+	0x28,       0xb5, 0x2f, 0xfd, 0x00, 0x58, (9000 << 3 | 3) & 0xff, 9000 >> 5 & 0xff,
+	9000 >> 13, 0x00};
+
+static int answer_coded(cr_http_exchange *x)
+{
+	const char *accepted = cr_http_exchange_header(x, "Accept-Encoding");
+	static const char plain[9000];
+	int r;
+
+	if (!accepted || !strstr(accepted, "zstd"))
+		return cr_http_reply(x, 200, "text/plain", plain, sizeof plain);
+	r = cr_http_reply_header(x, "Content-Encoding", "zstd");
+	return r < 0 ? r : cr_http_reply(x, 200, "text/plain", coded, sizeof coded);
+}
+
 static int answer(cr_http_exchange *x, void *user)
 {
 	static const char block[3000];
 	int r;
 
 	(void)user;
+	if (strcmp(cr_http_exchange_path(x), "/coded") == 0)
+		return answer_coded(x);
 	if (strcmp(cr_http_exchange_path(x), "/moved") == 0) {
 		r = cr_http_reply_header(x, "Location", "/page");
 		return r < 0 ? r : cr_http_reply(x, 302, NULL, NULL, 0);
@@ -41,7 +60,7 @@ static int site_run(struct site *site)
 
 static int site_open(struct site *site)
 {
-	cr_http_options options = {.requests_max = 2};
+	cr_http_options options = {.requests_max = 2, .window_size = 2000};
 	int r = cr_listener_open("127.0.0.1:0", NULL, &site->listener);
 
 	if (r < 0)
@@ -104,7 +123,7 @@ static int fetch(struct fetch *fetch)
 static int fetch_all(struct site *site)
 {
 	struct fetch fetches[] = {
-		{site, "/page"}, {site, "/moved"}, {site, "/page"}, {site, "/page"}};
+		{site, "/page"}, {site, "/moved"}, {site, "/coded"}, {site, "/page"}};
 
 	return cr_gather(fetch, fetches, 4);
 }
@@ -115,7 +134,7 @@ static int gets_pages(struct torture *t)
 	return with_site(fetch_all);
 }
 
-static int stream(struct site *site)
+static int stream_path(struct site *site, const char *path)
 {
 	char url[128], piece[1000];
 	cr_http_response *response;
@@ -123,7 +142,7 @@ static int stream(struct site *site)
 	ssize_t n;
 	int r;
 
-	snprintf(url, sizeof url, "%s/page", site->url);
+	snprintf(url, sizeof url, "%s%s", site->url, path);
 	r = cr_http_send(site->http, &(cr_http_request){.url = url}, &response);
 	if (r < 0)
 		return r;
@@ -134,6 +153,22 @@ static int stream(struct site *site)
 		CHECK_EQ(total, 9000);
 	cr_http_response_close(response);
 	return (int)n;
+}
+
+static int stream(struct site *site)
+{
+	return stream_path(site, "/page");
+}
+
+static int stream_coded(struct site *site)
+{
+	return stream_path(site, "/coded");
+}
+
+static int streams_a_compressed_body(struct torture *t)
+{
+	(void)t;
+	return with_site(stream_coded);
 }
 
 static int streams_a_body(struct torture *t)
@@ -194,6 +229,7 @@ int main(void)
 		SKIP("libcurl needs real sockets");
 	TORTURE(gets_pages);
 	TORTURE(streams_a_body);
+	TORTURE(streams_a_compressed_body);
 	TORTURE(leaves_a_body_unread);
 	TORTURE(is_cancelled_and_goes_on);
 	return test_done();
