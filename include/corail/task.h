@@ -285,7 +285,8 @@ CORAIL_API void cr_scope_collect(cr_scope *scope);
 
 /*
  * Cancels the scope at a point of time (CORAIL_NEVER: not at all), or a duration from now. Later
- * calls move the deadline, until it has passed. Without memory for a timer it is cancelled at once.
+ * calls move the deadline, until it has passed. Without memory for a timer it is cancelled at once,
+ * and has failed with -ENOMEM.
  */
 CORAIL_API void cr_scope_deadline_set(cr_scope *scope, cr_nsec when);
 CORAIL_API void cr_scope_timeout_set(cr_scope *scope, cr_nsec duration);
@@ -327,8 +328,8 @@ CORAIL_API int cr_cancelled(void);
 
 /*
  * Evaluates an expression under a deadline: n = cr_timeout(cr_seconds(5), cr_conn_read(c, buf,
- * size)). Gives the expression's value; -ETIMEDOUT when it was -ECANCELED because of this deadline.
- * A duration of zero lets it run to its first suspension.
+ * size)). Gives the expression's value; -ETIMEDOUT when it was -ECANCELED because of this deadline,
+ * or -ENOMEM for want of memory for it. A duration of zero lets it run to its first suspension.
  */
 #define cr_timeout(duration, expression)                                                           \
 	CORAIL__TIMEOUT(duration, expression, CORAIL__UNIQUE(scope), CORAIL__UNIQUE(value))

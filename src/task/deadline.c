@@ -34,9 +34,12 @@ void cr__scope_arm(struct cr__sched *s, struct cr__scope *scope)
 	/*
 	 * Already past: the next suspending call reports it, without a turn of the loop in between.
 	 */
-	if (when <= cr__loop_now(&s->loop) ||
-	    cr__timer_set(&s->loop.timers, &scope->timer, when) < 0)
+	if (when <= cr__loop_now(&s->loop)) {
 		expire(&scope->timer);
+	} else if (cr__timer_set(&s->loop.timers, &scope->timer, when) < 0) {
+		cr__scope_fail(s, scope, (cr_task){0}, "deadline", -ENOMEM);
+		cr__node_cancel(s, &scope->node);
+	}
 }
 
 void cr_scope_deadline_set(cr_scope *scope, cr_nsec when)
@@ -80,6 +83,9 @@ int cr__timeout_error(const cr_scope *scope)
 {
 	const struct cr__scope *sc = cr__scope_of_const(scope);
 
+	/* It has no children: what failed was the deadline itself, for want of memory. */
+	if (sc->failed)
+		return sc->error;
 	if (!(sc->state & CR__SCOPE_TIMED_OUT) || cr__node_cancelled(sc->node.parent))
 		return -ECANCELED;
 	return -ETIMEDOUT;

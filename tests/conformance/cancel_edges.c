@@ -3,6 +3,9 @@
 
 #include "support/core.h"
 
+#include "base/alloc.h"
+#include "task/sched.h"
+
 #include <corail/chan.h>
 
 static int sleep_long(const int *result)
@@ -122,7 +125,7 @@ TEST(a_group_that_its_own_child_cancels)
 		child = cr_spawn(&scope, cancel_own_group, &g);
 		CHECK_EQ(cr_scope_wait(&scope), 0);
 		CHECK_EQ(cr_scope_cancelled(&scope), 1);
-		/* In a cancelled scope even an answer that is there is refused to whoever waits ... */
+		/* In a cancelled scope even an answer that is there is refused to who waits ... */
 		CHECK_EQ(cr_await(child), -ECANCELED);
 		/* ... and can be read without waiting. */
 		CHECK_EQ(cr_task_result(child, &g.value), 0);
@@ -193,6 +196,45 @@ TEST(past_its_deadline_what_does_not_suspend_is_done)
 	CHECK_EQ(value, 7);
 	CHECK_EQ(cr_timeout(0, cr_yield()), -ETIMEDOUT);
 	CHECK_EQ(cr_cancelled(), 0);
+	return 0;
+}
+
+static void never(struct cr__timer *timer)
+{
+	(void)timer;
+	FAIL("it was unset");
+}
+
+/* No memory for a deadline: what it was to guard ends at once, and says why. */
+TEST(a_deadline_without_memory_says_so)
+{
+	static struct cr__timer fillers[8192];
+	static const int none;
+	struct cr__timers *timers = &cr__sched_self()->loop.timers;
+	int count = 0, r;
+
+	do {
+		CHECK_LT(count, 8192);
+		fillers[count].fire = never;
+		CHECK_EQ(cr__timer_set(timers, &fillers[count++], CORAIL_NEVER), 0);
+	} while (timers->slot_top + 1 < timers->committed);
+	cr__alloc_fail_at(1);
+	CHECK_EQ(cr_timeout(cr_seconds(3600), cr_yield()), -ENOMEM);
+	CHECK_EQ(cr_timeout(cr_seconds(3600), 5), 5);
+	{
+		CORAIL_SCOPE(scope);
+
+		cr_scope_collect(&scope);
+		cr_scope_timeout_set(&scope, cr_seconds(3600));
+		CHECK_EQ(cr_cancelled(), 1);
+		cr_spawn(&scope, sleep_long, &none);
+		r = cr_scope_wait(&scope);
+		CHECK_EQ(r, -ENOMEM);
+	}
+	cr__alloc_fail_at(0);
+	while (count > 0)
+		cr__timer_unset(timers, &fillers[--count]);
+	CHECK_EQ(cr_timeout(cr_seconds(3600), cr_yield()), 0);
 	return 0;
 }
 
@@ -302,6 +344,7 @@ int main(void)
 	RUN_TASK(a_shielded_scope_that_outlives_its_grace_was_cancelled);
 	RUN_TASK(a_shielded_scope_that_outlives_its_deadline_timed_out);
 	RUN_TASK(past_its_deadline_what_does_not_suspend_is_done);
+	RUN_TASK(a_deadline_without_memory_says_so);
 	RUN_TASK(a_callback_may_set_spawn_and_cancel_what_it_spawned_into);
 	RUN_TASK(nobody_is_born_into_a_scope_that_is_being_left);
 	RUN(a_cancelled_main_ends_the_run_with_what_it_returns);
