@@ -43,10 +43,10 @@ for backend in $backends; do
 	rm -rf "$work/pages"
 
 	run 1 "$corail" get -o "$work/pages" "$first"
-	has err "$first: the peer's certificate could not be verified"
+	has err "$first: the peer's certificate is from an unknown authority"
 	wrong=${first/localhost:$secure_port/localhost:$other_port}
 	run 1 "$corail" get --cacert "$work/ca.pem" -o "$work/pages" "$wrong"
-	has err "$wrong: the peer's certificate could not be verified"
+	has err "$wrong: the peer's certificate is for another host"
 	same "files of unverified servers" "$(ls -A "$work/pages")" ""
 	# HTTPS to a port that speaks HTTP, and the other way round.
 	run 1 "$corail" get --cacert "$work/ca.pem" "https://localhost:$port/"
