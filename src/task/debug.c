@@ -149,8 +149,8 @@ void cr__debug_close(struct cr__sched *s)
 		return;
 	s->loop.watch = NULL;
 	s->special &= ~CR__DEBUGGED;
-	cr__debug_leaks(debug);
 	cr__watchdog_hooks.stop(debug);
+	cr__debug_leaks(debug); /* turns the reports' descriptor, which the watchdog reads */
 	s->debug = NULL;
 	cr__debug_origins_free(debug);
 	cr__free(debug);
