@@ -149,8 +149,8 @@ void cr__debug_close(struct cr__sched *s)
 		return;
 	s->loop.watch = NULL;
 	s->special &= ~CR__DEBUGGED;
+	cr__debug_leaks(debug);
 	cr__watchdog_hooks.stop(debug);
-	cr__debug_leaks(debug); /* turns the reports' descriptor, which the watchdog reads */
 	s->debug = NULL;
 	cr__debug_origins_free(debug);
 	cr__free(debug);
@@ -164,11 +164,16 @@ struct cr__report *cr__debug_begin(struct cr__debug *debug)
 	return &debug->report;
 }
 
-void cr__debug_send(struct cr__debug *debug, void *const *frames, size_t count)
+void cr__debug_send_to(struct cr__debug *debug, int fd, void *const *frames, size_t count)
 {
 	if (count)
 		cr__watchdog_hooks.frames(debug, frames, count);
-	cr__report_send(&debug->report, debug->options.fd);
+	cr__report_send(&debug->report, fd);
+}
+
+void cr__debug_send(struct cr__debug *debug, void *const *frames, size_t count)
+{
+	cr__debug_send_to(debug, debug->options.fd, frames, count);
 }
 
 void cr__report_task(struct cr__report *report, struct cr__task *task)

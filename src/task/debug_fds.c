@@ -104,10 +104,8 @@ static bool still_open(const struct cr__debug *debug, const struct cr__origin *o
 static unsigned print(struct cr__debug *debug, int to, const char *what)
 {
 	enum { MOST = 20 };
-	int own = debug->options.fd;
 	unsigned count = 0;
 
-	debug->options.fd = to;
 	for (size_t i = 0; i < debug->origin_count; i++) {
 		const struct cr__origin *origin = &debug->origins[i];
 		struct cr__report *report;
@@ -119,15 +117,14 @@ static unsigned print(struct cr__debug *debug, int to, const char *what)
 		               "corail: descriptor %d %s, opened by task '%s' (%s):", origin->fd,
 		               what, origin->name, origin->site);
 		cr__report_line(report);
-		cr__debug_send(debug, origin->frames, origin->count);
+		cr__debug_send_to(debug, to, origin->frames, origin->count);
 	}
 	if (count > MOST) {
 		cr__report_add(cr__debug_begin(debug), "corail: and %u descriptors more",
 		               count - MOST);
 		cr__report_line(&debug->report);
-		cr__debug_send(debug, NULL, 0);
+		cr__debug_send_to(debug, to, NULL, 0);
 	}
-	debug->options.fd = own;
 	return count;
 }
 

@@ -11,6 +11,7 @@
 #include <corail/corail.h>
 #include <corail/debug.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -175,6 +176,39 @@ static void a_poll_is_reported_and_not_interrupted(void)
 	CHECK_RAN(&c);
 	CHECK_SAYS(&c, "it blocks the whole loop in poll().");
 	CHECK_SAYS(&c, "cr_fd_poll()");
+}
+
+/* Lists a lost descriptor elsewhere, again and again: the report still goes where reports go. */
+static int list_until_reported(void *unused)
+{
+	int elsewhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	cr_conn *conns[2];
+
+	(void)unused;
+	CHECK(elsewhere >= 0);
+	CHECK_EQ(cr_conn_pair(conns), 0);
+	while (!atomic_load(&reported))
+		CHECK_EQ(cr_debug_descriptors(elsewhere), 2);
+	cr_conn_close(conns[0]);
+	cr_conn_close(conns[1]);
+	return close(elsewhere);
+}
+
+static int run_lister(void *unused)
+{
+	(void)unused;
+	offend = list_until_reported;
+	return run_watched(spawn_offender);
+}
+
+static void a_report_goes_where_it_should(void)
+{
+	struct child c;
+
+	child_run(&c, run_lister, NULL);
+	CHECK_RAN(&c);
+	CHECK_SAYS(&c, "corail: task 'the sleeper' (");
+	CHECK_SAYS(&c, ") has not suspended for ");
 }
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -370,6 +404,7 @@ int main(void)
 	RUN(a_sleep_is_reported);
 	RUN(a_computation_is_reported);
 	RUN(a_poll_is_reported_and_not_interrupted);
+	RUN(a_report_goes_where_it_should);
 	RUN(a_mutex_is_reported);
 	RUN(a_join_is_no_computation);
 	RUN(a_callback_is_reported);
