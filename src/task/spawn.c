@@ -266,6 +266,7 @@ static _Noreturn void task_finish(int result)
 	if (__builtin_expect(s->special & CR__DEBUGGED, 0))
 		cr__watch_beat(s->loop.watch);
 	fiber_bury(s, task);
+	/* The block may be given back here; what it says stands until the next birth takes it. */
 	cr__ended_remember(s, scope, task);
 	cr__ended_wake_owner(s, scope);
 	cr__stack_give(&s->stacks, &task->stack);
