@@ -2,19 +2,13 @@
 /* Broadcasts and watches. */
 
 #include "in_task.h"
+#include "support/settle.h"
 
 #include <corail/broadcast.h>
 
 typedef cr_broadcast_of(int) int_broadcast;
 typedef cr_subscriber_of(int) int_subscriber;
 typedef cr_watch_of(int) int_watch;
-
-/* Lets the others get to where they wait, whatever the order. */
-static void settle(void)
-{
-	for (int i = 0; i < 3; i++)
-		CHECK_EQ(cr_yield(), 0);
-}
 
 static int each_gets_each(int *unused)
 {

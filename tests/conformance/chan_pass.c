@@ -2,17 +2,11 @@
 /* Channels: capacity, rendezvous, order, closing, cancellation. */
 
 #include "in_task.h"
+#include "support/settle.h"
 
 #include <corail/chan.h>
 
 typedef cr_chan_of(int) int_chan;
-
-/* Lets the others get to where they wait, whatever the order. */
-static void settle(void)
-{
-	for (int i = 0; i < 3; i++)
-		CHECK_EQ(cr_yield(), 0);
-}
 
 /* A task that sends or receives once, and what became of it. */
 struct one {

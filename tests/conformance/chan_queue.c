@@ -2,6 +2,7 @@
 /* Queues: by priority, last in first out, without bound; join and task_done. */
 
 #include "in_task.h"
+#include "support/settle.h"
 
 #include <corail/queue.h>
 #include <corail/select.h>
@@ -12,13 +13,6 @@ struct job {
 
 typedef cr_queue_of(struct job) job_queue;
 typedef cr_queue_of(int) int_queue;
-
-/* Lets the others get to where they wait, whatever the order. */
-static void settle(void)
-{
-	for (int i = 0; i < 3; i++)
-		CHECK_EQ(cr_yield(), 0);
-}
 
 static int by_urgency(const void *a, const void *b)
 {

@@ -2,6 +2,7 @@
 /* Select: each kind of case, exactly one is taken, the others are undone. */
 
 #include "in_task.h"
+#include "support/settle.h"
 
 #include <corail/chan.h>
 #include <corail/io.h>
@@ -11,13 +12,6 @@
 #include <sys/eventfd.h>
 
 typedef cr_chan_of(int) int_chan;
-
-/* Lets the others get to where they wait, whatever the order. */
-static void settle(void)
-{
-	for (int i = 0; i < 3; i++)
-		CHECK_EQ(cr_yield(), 0);
-}
 
 /* A task that selects over some cases, and what came of it. */
 struct selector {

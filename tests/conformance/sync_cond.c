@@ -4,6 +4,7 @@
 #include <corail/corail.h>
 
 #include "support/core.h"
+#include "support/settle.h"
 
 struct shared {
 	cr_mutex mutex;
@@ -33,13 +34,6 @@ static int waiter(struct user *user)
 	if (user->seen != -EOWNERDEAD)
 		CHECK_EQ(cr_mutex_unlock(&shared->mutex), 0);
 	return user->seen;
-}
-
-/* Lets whoever is runnable run, whatever order the simulator chooses. */
-static void settle(void)
-{
-	for (int i = 0; i < 8; i++)
-		CHECK_EQ(cr_yield(), 0);
 }
 
 static void start(cr_scope *scope, struct user *users, cr_task *tasks, int count)

@@ -4,6 +4,7 @@
 #include <corail/corail.h>
 
 #include "support/core.h"
+#include "support/settle.h"
 
 struct user {
 	cr_mutex *mutex;
@@ -22,13 +23,6 @@ static int use(struct user *user)
 		cr_yield();
 	CHECK_EQ(cr_mutex_unlock(user->mutex), 0);
 	return 0;
-}
-
-/* Lets whoever is runnable run, whatever order the simulator chooses. */
-static void settle(void)
-{
-	for (int i = 0; i < 8; i++)
-		CHECK_EQ(cr_yield(), 0);
 }
 
 TEST(uncontended)

@@ -4,6 +4,7 @@
 #include <corail/corail.h>
 
 #include "support/core.h"
+#include "support/settle.h"
 
 struct user {
 	cr_rwlock *lock;
@@ -34,13 +35,6 @@ static int writer(struct user *user)
 		cr_event_wait(user->leave);
 	CHECK_EQ(cr_rwlock_write_unlock(user->lock), 0);
 	return 0;
-}
-
-/* Lets whoever is runnable run, whatever order the simulator chooses. */
-static void settle(void)
-{
-	for (int i = 0; i < 8; i++)
-		CHECK_EQ(cr_yield(), 0);
 }
 
 static cr_task start(cr_scope *scope, int (*fn)(struct user *), struct user *user)

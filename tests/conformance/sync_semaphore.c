@@ -5,13 +5,7 @@
 
 #include "support/child.h"
 #include "support/core.h"
-
-/* Lets whoever is runnable run, whatever order the simulator chooses. */
-static void settle(void)
-{
-	for (int i = 0; i < 8; i++)
-		CHECK_EQ(cr_yield(), 0);
-}
+#include "support/settle.h"
 
 struct user {
 	cr_semaphore *semaphore;
