@@ -3,24 +3,12 @@
 /* Runs, one after the other and beside each other: nothing leaks, nothing is shared. */
 
 #include "support/core.h"
+#include "support/footprint.h"
 
 #include <corail/debug.h>
 #include <corail/sync.h>
 
 #include <pthread.h>
-
-static size_t mapping_count(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	size_t count = 0;
-	int c;
-
-	CHECK(maps != NULL);
-	while ((c = getc(maps)) != EOF)
-		count += c == '\n';
-	fclose(maps);
-	return count;
-}
 
 static int nothing(int *unused)
 {
@@ -54,13 +42,13 @@ static void fifty_runs_leak_nothing(void)
 	for (int i = 0; i < 5; i++)
 		CHECK_EQ(cr_run(busy_run, argument), 0);
 	fds = test_open_fds();
-	mappings = mapping_count();
+	mappings = footprint_mappings();
 	for (int i = 0; i < 50; i++)
 		CHECK_EQ(cr_run(busy_run, argument), 0);
 	CHECK_EQ(test_open_fds(), fds);
 	/* A sanitizer's allocator maps as it likes. */
 	if (!CR__SANITIZED)
-		CHECK_LE(mapping_count(), mappings + 25);
+		CHECK_LE(footprint_mappings(), mappings + 25);
 }
 
 struct stale {

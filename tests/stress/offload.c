@@ -8,6 +8,7 @@
 #include <corail/exec.h>
 
 #include "ctx/sanitize.h"
+#include "support/footprint.h"
 #include "test.h"
 
 #include <pthread.h>
@@ -68,17 +69,6 @@ static int work(struct worker *w)
 	return 0;
 }
 
-static long resident_pages(void)
-{
-	FILE *file = fopen("/proc/self/statm", "re");
-	long size, resident;
-
-	CHECK(file != NULL);
-	CHECK_EQ(fscanf(file, "%ld %ld", &size, &resident), 2);
-	fclose(file);
-	return resident;
-}
-
 struct total {
 	long done, cancelled;
 };
@@ -97,11 +87,11 @@ static int run_all(struct total *total)
 		}
 		CHECK_EQ(cr_gather(work, workers, TASKS), 0);
 		if (round == 0)
-			first = resident_pages();
+			first = footprint_pages();
 	}
 	/* Flat: what it needs, it needs in the first round. Sanitizers keep more. */
 	if (!CR__SANITIZED)
-		CHECK_LT(resident_pages(), first + 2048);
+		CHECK_LT(footprint_pages(), first + 2048);
 	for (int i = 0; i < TASKS; i++) {
 		total->done += workers[i].done;
 		total->cancelled += workers[i].cancelled;

@@ -10,6 +10,7 @@
 #include <corail/processes.h>
 
 #include "ctx/sanitize.h"
+#include "support/footprint.h"
 #include "test.h"
 
 #include <signal.h>
@@ -46,17 +47,6 @@ static int work(struct worker *w)
 	return 0;
 }
 
-static long resident_pages(void)
-{
-	FILE *file = fopen("/proc/self/statm", "re");
-	long size, resident;
-
-	CHECK(file != NULL);
-	CHECK_EQ(fscanf(file, "%ld %ld", &size, &resident), 2);
-	fclose(file);
-	return resident;
-}
-
 static int many_jobs(int *unused)
 {
 	static struct worker workers[TASKS];
@@ -70,10 +60,10 @@ static int many_jobs(int *unused)
 			workers[i].rounds = jobs_wanted / TASKS / ROUNDS;
 		CHECK_EQ(cr_gather(work, workers, TASKS), 0);
 		if (round == 0)
-			first = resident_pages();
+			first = footprint_pages();
 	}
 	if (!CR__SANITIZED)
-		CHECK_LT(resident_pages(), first + 1024);
+		CHECK_LT(footprint_pages(), first + 1024);
 	for (int i = 0; i < TASKS; i++)
 		done += workers[i].done;
 	CHECK_EQ(done, jobs_wanted / TASKS / ROUNDS * ROUNDS * TASKS);

@@ -4,6 +4,7 @@
 /* Guards, by each way of making them, and what happens when the kernel or the budget says no. */
 
 #include "support/child.h"
+#include "support/footprint.h"
 
 #include "base/alloc.h"
 #include "ctx/guard.h"
@@ -44,19 +45,6 @@ static bool writable(char *address)
 	close(fds[0]);
 	close(fds[1]);
 	return n == 1;
-}
-
-static size_t mapping_count(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	size_t count = 0;
-	int c;
-
-	CHECK(maps != NULL);
-	while ((c = getc(maps)) != EOF)
-		count += c == '\n';
-	fclose(maps);
-	return count;
 }
 
 static void check_guarded(size_t count)
@@ -102,9 +90,9 @@ static void madvise_guards_cost_no_mapping(void)
 		return;
 	}
 	begin(COUNT);
-	before = mapping_count();
+	before = footprint_mappings();
 	CHECK_EQ(cr__guard_install(CR__GUARD_MADVISE, memory, STRIDE, COUNT), CR__GUARD_MADVISE);
-	CHECK_EQ(mapping_count(), before);
+	CHECK_EQ(footprint_mappings(), before);
 	check_guarded(COUNT);
 	/* Installing them again is harmless. */
 	CHECK_EQ(cr__guard_install(CR__GUARD_MADVISE, memory, STRIDE, COUNT), CR__GUARD_MADVISE);
@@ -117,9 +105,9 @@ static void mprotect_guards_guard_too(void)
 	size_t before;
 
 	begin(COUNT);
-	before = mapping_count();
+	before = footprint_mappings();
 	CHECK_EQ(cr__guard_install(CR__GUARD_MPROTECT, memory, STRIDE, COUNT), CR__GUARD_MPROTECT);
-	CHECK_GE(mapping_count(), before + 2 * COUNT - 2);
+	CHECK_GE(footprint_mappings(), before + 2 * COUNT - 2);
 	check_guarded(COUNT);
 	end(COUNT);
 	cr__guard_release(CR__GUARD_MPROTECT, COUNT);
@@ -142,13 +130,13 @@ static void the_budget_of_mappings_is_kept(void)
 	size_t taken = 0, before;
 
 	begin(COUNT);
-	before = mapping_count();
+	before = footprint_mappings();
 	while (cr__guard_install(CR__GUARD_MPROTECT, memory, STRIDE, COUNT) == CR__GUARD_MPROTECT) {
 		taken += COUNT;
 		CHECK_LT(taken, LARGE * 100);
 	}
 	CHECK_GT(taken, 0);
-	CHECK_LE(mapping_count(), before + 2 * COUNT);
+	CHECK_LE(footprint_mappings(), before + 2 * COUNT);
 	end(COUNT);
 
 	/* Used up: stacks without a guard, not an error. */
