@@ -2,30 +2,10 @@
 /* ctest: timeout=120 labels=noqemu (qemu-user has threads of its own before any of ours) */
 /* Jobs in worker processes: arguments, results, maps, refusals. */
 
-#include <corail/processes.h>
-
 #include "in_task.h"
+#include "worker_processes.h"
 
 #include <sys/mman.h>
-
-struct add {
-	int a, b, sum;
-};
-
-static int add(struct add *a)
-{
-	a->sum = a->a + a->b;
-	return a->a;
-}
-
-static cr_processes *open_pool(size_t count)
-{
-	cr_processes_options options = {.process_count_max = count, .name = "test"};
-	cr_processes *pool;
-
-	CHECK_EQ(cr_processes_open(&options, &pool), 0);
-	return pool;
-}
 
 static int results_come_back(int *unused)
 {

@@ -2,32 +2,12 @@
 /* ctest: timeout=120 labels=noqemu (qemu-user has threads of its own before any of ours) */
 /* Jobs in worker processes that are cancelled, that wait in queues, or whose pool is closed. */
 
-#include <corail/processes.h>
-
 #include "in_task.h"
+#include "worker_processes.h"
 
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
-
-struct add {
-	int a, b, sum;
-};
-
-static int add(struct add *a)
-{
-	a->sum = a->a + a->b;
-	return a->a;
-}
-
-static cr_processes *open_pool(size_t count)
-{
-	cr_processes_options options = {.process_count_max = count, .name = "test"};
-	cr_processes *pool;
-
-	CHECK_EQ(cr_processes_open(&options, &pool), 0);
-	return pool;
-}
 
 /* ------------------------------------------------------------------------------ cancellation -- */
 
