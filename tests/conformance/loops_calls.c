@@ -5,6 +5,8 @@
 #include <corail/exec.h>
 #include <corail/loops.h>
 
+#include "meeting.h"
+#include "question.h"
 #include "support/core.h"
 
 #include <fcntl.h>
@@ -13,26 +15,7 @@
 
 enum { COUNT = 3, ROUNDS = 200 };
 
-struct question {
-	int64_t loop; /* where it was answered */
-	int input, answer, result;
-};
-
-static int answer(struct question *q)
-{
-	int r = q->input % 3 ? cr_yield() : cr_sleep(cr_micros(1));
-
-	q->loop = cr_loop_current().id;
-	q->answer = 2 * q->input;
-	return r < 0 ? r : q->result;
-}
-
 /* ------------------------------------------------------------------------------ other loops --- */
-
-struct peer {
-	_Atomic int done; /* by all: how many have asked everything */
-	char apart[64];
-};
 
 /* Each asks each, many at a time; nobody leaves before all have their answers. */
 static int asks_one(struct question *q)
@@ -47,7 +30,7 @@ static int asks_one(struct question *q)
 	return r == q->input ? 0 : -EPROTO;
 }
 
-static int asks_all(struct peer *peer)
+static int asks_all(struct meeting *m)
 {
 	struct question questions[ROUNDS];
 
@@ -55,17 +38,15 @@ static int asks_all(struct peer *peer)
 	for (int i = 0; i < ROUNDS; i++)
 		questions[i].input = i;
 	CHECK_EQ(cr_gather_limit(asks_one, questions, (size_t)core_many(ROUNDS), 10), 0);
-	atomic_fetch_add(&peer->done, 1);
-	while (atomic_load(&peer->done) < COUNT)
-		CHECK_EQ(cr_sleep(cr_micros(100)), 0);
+	meet(m);
 	return 0;
 }
 
 static void each_asks_each(void)
 {
-	struct peer peer = {0};
+	struct meeting m = {0};
 
-	CHECK_EQ(cr_loops(COUNT, asks_all, &peer), 0);
+	CHECK_EQ(cr_loops(COUNT, asks_all, &m), 0);
 }
 
 /* A asks B, which asks A: all of them are tasks, so nobody blocks. */
@@ -80,23 +61,21 @@ static int there_and_back(struct question *q)
 	return cr_call_loop(cr_loops_at(other), there_and_back, q);
 }
 
-static int play_there_and_back(struct peer *peer)
+static int play_there_and_back(struct meeting *m)
 {
 	struct question q = {.input = 50};
 
 	CHECK_EQ(cr_call_loop(cr_loops_at(1 - cr_loops_index()), there_and_back, &q), 0);
 	CHECK_EQ(q.answer, 50);
-	atomic_fetch_add(&peer->done, 1);
-	while (atomic_load(&peer->done) < 2)
-		CHECK_EQ(cr_sleep(cr_micros(100)), 0);
+	meet(m);
 	return 0;
 }
 
 static void calls_in_calls(void)
 {
-	struct peer peer = {0};
+	struct meeting m = {0};
 
-	CHECK_EQ(cr_loops(2, play_there_and_back, &peer), 0);
+	CHECK_EQ(cr_loops(2, play_there_and_back, &m), 0);
 }
 
 /* ----------------------------------------------------------------------- a loop to be asked --- */

@@ -13,7 +13,7 @@
 enum { COUNT = 4 };
 
 struct tally {
-	_Atomic size_t runs, sum, count;
+	_Atomic size_t runs;
 };
 
 struct shared {

@@ -5,22 +5,9 @@
 #include <corail/exec.h>
 #include <corail/loops.h>
 
+#include "question.h"
 #include "support/core.h"
 #include "support/full.h"
-
-struct question {
-	int64_t loop; /* where it was answered */
-	int input, answer, result;
-};
-
-static int answer(struct question *q)
-{
-	int r = q->input % 3 ? cr_yield() : cr_sleep(cr_micros(1));
-
-	q->loop = cr_loop_current().id;
-	q->answer = 2 * q->input;
-	return r < 0 ? r : q->result;
-}
 
 /* --------------------------------------------------------------------------- one's own loop --- */
 

@@ -3,11 +3,10 @@
 /* Connections that change their loop, in parcels. */
 
 #include "in_task.h"
+#include "meeting.h"
 
 #include <corail/loops.h>
 #include <corail/loops_net.h>
-
-#include <stdatomic.h>
 
 enum { COUNT = 3 };
 
@@ -129,18 +128,6 @@ static int client_of_relay(cr_conn *conn)
 	CHECK_EQ(cr_conn_read_line(conn, line, sizeof line), 1);
 	CHECK_STR(line, "c");
 	return 0;
-}
-
-struct meeting {
-	_Atomic int here;
-};
-
-/* Ends when all loops have come so far: nobody is called who has gone. */
-static void meet(struct meeting *m)
-{
-	atomic_fetch_add(&m->here, 1);
-	while (atomic_load(&m->here) < COUNT)
-		CHECK_EQ(cr_sleep(cr_micros(100)), 0);
 }
 
 static int relays(struct meeting *m)

@@ -3,6 +3,7 @@
 /* Servers with several loops: one port for all, one listener for all. */
 
 #include "in_task.h"
+#include "meeting.h"
 
 #include <corail/loops.h>
 #include <corail/loops_net.h>
@@ -13,18 +14,6 @@
 enum { COUNT = 3, CLIENTS = 30 };
 
 /* ------------------------------------------------------------------------- one port for all --- */
-
-struct meeting {
-	_Atomic int here;
-};
-
-/* Ends when all loops have come so far: nobody is called who has gone. */
-static void meet(struct meeting *m)
-{
-	atomic_fetch_add(&m->here, 1);
-	while (atomic_load(&m->here) < COUNT)
-		CHECK_EQ(cr_sleep(cr_micros(100)), 0);
-}
 
 struct server {
 	cr_shared_port port;
