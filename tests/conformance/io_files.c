@@ -4,6 +4,7 @@
 /*
  * Descriptors of the operating system, opened by anybody: pipes, files, eventfds, datagram sockets.
  */
+#include "fd_user.h"
 #include "in_task.h"
 
 #include <fcntl.h>
@@ -11,37 +12,16 @@
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
-struct user {
-	int fd;
-	ssize_t result;
-	size_t size;
-	char *data;
-};
-
-static int read_one(struct user *u)
-{
-	char byte;
-
-	u->result = cr_fd_read(u->fd, &byte, 1);
-	return 0;
-}
-
-static int write_all(struct user *u)
-{
-	u->result = cr_fd_write_all(u->fd, u->data, u->size);
-	return 0;
-}
-
 static void pipe_works(int flags)
 {
-	struct user u = {.result = 1};
+	struct fd_user u = {.result = 1};
 	int fds[2];
 
 	CHECK_EQ(pipe2(fds, O_CLOEXEC | flags), 0);
 	u.fd = fds[0];
 	{
 		CORAIL_SCOPE(scope);
-		cr_spawn(&scope, read_one, &u);
+		cr_spawn(&scope, fd_user_read, &u);
 		CHECK_EQ(cr_sleep(cr_millis(2)), 0);
 		CHECK_EQ(u.result, 1);
 		CHECK_EQ(cr_fd_write(fds[1], "x", 1), 1);
@@ -50,7 +30,7 @@ static void pipe_works(int flags)
 	}
 	CHECK_EQ(cr_fd_close(fds[1]), 0);
 	u.result = 1;
-	CHECK_EQ(read_one(&u), 0);
+	CHECK_EQ(fd_user_read(&u), 0);
 	CHECK_EQ(u.result, 0);
 	CHECK_EQ(cr_fd_close(fds[0]), 0);
 	CHECK_EQ(cr_fd_close(fds[0]), -EBADF);
@@ -67,7 +47,7 @@ static int pipes(int *unused)
 /* A writer of several steps is in the middle of a full pipe when its descriptor is closed. */
 static int pipe_closed_while_full(int *unused)
 {
-	struct user u = {.result = 1, .size = 1000 * 1000, .data = calloc(1, 1000 * 1000)};
+	struct fd_user u = {.result = 1, .size = 1000 * 1000, .data = calloc(1, 1000 * 1000)};
 	char byte;
 	int fds[2];
 
@@ -76,7 +56,7 @@ static int pipe_closed_while_full(int *unused)
 	u.fd = fds[1];
 	{
 		CORAIL_SCOPE(scope);
-		cr_spawn(&scope, write_all, &u);
+		cr_spawn(&scope, fd_user_write, &u);
 		CHECK_EQ(cr_sleep(cr_millis(2)), 0);
 		CHECK_EQ(cr_fd_close(fds[1]), 0);
 		CHECK_EQ(u.result, -ECANCELED);
@@ -225,7 +205,7 @@ static int foreign_listener(int *unused)
  */
 static int forgotten(int *unused)
 {
-	struct user u = {.result = 1};
+	struct fd_user u = {.result = 1};
 	int fds[2], other[2];
 
 	(void)unused;
@@ -233,7 +213,7 @@ static int forgotten(int *unused)
 	u.fd = fds[0];
 	{
 		CORAIL_SCOPE(scope);
-		cr_spawn(&scope, read_one, &u);
+		cr_spawn(&scope, fd_user_read, &u);
 		CHECK_EQ(cr_sleep(cr_millis(2)), 0);
 		CHECK_EQ(cr_fd_forget(fds[0]), 0);
 		CHECK_EQ(u.result, -ECANCELED);
@@ -242,7 +222,7 @@ static int forgotten(int *unused)
 		CHECK_EQ(other[0], fds[0]);
 		CHECK_EQ(cr_fd_write(other[1], "y", 1), 1);
 		u.result = -1;
-		CHECK_EQ(read_one(&u), 0);
+		CHECK_EQ(fd_user_read(&u), 0);
 		CHECK_EQ(u.result, 1);
 		CHECK_EQ(cr_scope_wait(&scope), 0);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Plain descriptors that every backend has: sockets, by the functions of io.h alone. */
+#include "fd_user.h"
 #include "in_task.h"
 
 /* A connected pair of descriptors, as a library of connections would hand them over. */
@@ -124,27 +125,6 @@ static int receive_all(int *unused)
 	return 0;
 }
 
-struct user {
-	int fd;
-	ssize_t result;
-	size_t size;
-	char *data;
-};
-
-static int read_one(struct user *u)
-{
-	char byte;
-
-	u->result = cr_fd_read(u->fd, &byte, 1);
-	return 0;
-}
-
-static int write_all(struct user *u)
-{
-	u->result = cr_fd_write_all(u->fd, u->data, u->size);
-	return 0;
-}
-
 static int busy(int *unused)
 {
 	cr_conn *c[2];
@@ -154,10 +134,10 @@ static int busy(int *unused)
 	(void)unused;
 	fd_pair(c, fds);
 	{
-		struct user u = {.fd = fds[0], .result = 1};
+		struct fd_user u = {.fd = fds[0], .result = 1};
 
 		CORAIL_SCOPE(scope);
-		cr_spawn(&scope, read_one, &u);
+		cr_spawn(&scope, fd_user_read, &u);
 		CHECK_EQ(cr_yield(), 0);
 		CHECK_EQ(cr_fd_read(fds[0], &byte, 1), -EBUSY);
 		CHECK_EQ(cr_fd_recv(fds[0], &byte, 1, 0), -EBUSY);
@@ -207,7 +187,7 @@ static int polls(int *unused)
 static int write_all_suspends(int *unused)
 {
 	enum { SIZE = 3 * 1000 * 1000 };
-	struct user u = {.result = 1, .size = SIZE, .data = malloc(SIZE)};
+	struct fd_user u = {.result = 1, .size = SIZE, .data = malloc(SIZE)};
 	char *back = malloc(SIZE);
 	cr_conn *c[2];
 	int fds[2];
@@ -220,7 +200,7 @@ static int write_all_suspends(int *unused)
 	u.fd = fds[0];
 	{
 		CORAIL_SCOPE(scope);
-		cr_spawn(&scope, write_all, &u);
+		cr_spawn(&scope, fd_user_write, &u);
 		CHECK_EQ(cr_sleep(cr_millis(2)), 0);
 		CHECK_EQ(u.result, 1);
 		while (got < SIZE) {
@@ -246,8 +226,8 @@ static int write_all_suspends(int *unused)
 static int close_ends(int *unused)
 {
 	enum { SIZE = 3 * 1000 * 1000 };
-	struct user reader = {.result = 1};
-	struct user writer = {.result = 1, .size = SIZE, .data = calloc(1, SIZE)};
+	struct fd_user reader = {.result = 1};
+	struct fd_user writer = {.result = 1, .size = SIZE, .data = calloc(1, SIZE)};
 	cr_conn *c[2], *d[2];
 	int fds[2];
 
@@ -256,8 +236,8 @@ static int close_ends(int *unused)
 	reader.fd = writer.fd = fds[0];
 	{
 		CORAIL_SCOPE(scope);
-		cr_spawn(&scope, read_one, &reader);
-		cr_spawn(&scope, write_all, &writer);
+		cr_spawn(&scope, fd_user_read, &reader);
+		cr_spawn(&scope, fd_user_write, &writer);
 		CHECK_EQ(cr_sleep(cr_millis(2)), 0);
 		cr_conn_cancel(c[0]);
 		CHECK_EQ(cr_conn_close(c[0]), 0);
