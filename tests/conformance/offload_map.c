@@ -3,9 +3,9 @@
 
 #include <corail/exec.h>
 
+#include "held_job.h"
 #include "support/core.h"
 
-#include <semaphore.h>
 #include <stdatomic.h>
 
 struct square {
@@ -129,60 +129,35 @@ TEST(all_are_collected)
 
 /* ----------------------------------------------------------------------------- cancellation --- */
 
-struct held {
-	cr_loop loop;
-	cr_event begun;
-	sem_t open;
-	int count, status, statuses[4];
-	cr_threads *pool;
-};
+static int statuses_of_held[4];
 
-struct element {
-	struct held *held;
-	int saw_cancel;
-};
-
-static struct element elements[4];
-
-static void say_begun(void *arg)
+static int hold_one(struct held **h)
 {
-	struct held *h = arg;
-
-	h->count++;
-	cr_event_set(&h->begun);
+	return hold(*h);
 }
 
-static int hold(struct element *e)
+static int hold_four(struct held *h)
 {
-	CHECK_EQ(cr_loop_post_threadsafe(e->held->loop, say_begun, e->held), 0);
-	while (sem_wait(&e->held->open) < 0)
-		CHECK_EQ(errno, EINTR);
-	e->saw_cancel = cr_offload_cancelled();
-	return 0;
-}
+	cr_offload_map_options options = {.pool = h->pool, .statuses = statuses_of_held};
+	struct held *four[] = {h, h, h, h};
 
-static int hold_all(struct held *h)
-{
-	cr_offload_map_options options = {.pool = h->pool, .statuses = h->statuses};
-
-	h->status = cr_offload_map_with(&options, hold, elements, 4);
+	h->status = cr_offload_map_with(&options, hold_one, four, 4);
 	return h->status;
 }
 
 TEST(cancelled_in_the_middle)
 {
 	cr_threads_options one = {.thread_count_max = 1};
-	struct held h = {.loop = cr_loop_current()};
+	struct held h;
+	cr_threads *pool;
 
 	if (on_sim())
 		return 0; /* a loop that holds still cannot open the gate */
-	CHECK_EQ(sem_init(&h.open, 0, 0), 0);
-	CHECK_EQ(cr_threads_open(&one, &h.pool), 0);
-	for (int i = 0; i < 4; i++)
-		elements[i] = (struct element){.held = &h};
+	CHECK_EQ(cr_threads_open(&one, &pool), 0);
+	held_init(&h, pool);
 	{
 		CORAIL_SCOPE(scope);
-		cr_spawn(&scope, hold_all, &h);
+		cr_spawn(&scope, hold_four, &h);
 		CHECK_EQ(cr_event_wait(&h.begun), 0);
 		cr_scope_cancel(&scope);
 		for (int i = 0; i < 50; i++)
@@ -192,11 +167,11 @@ TEST(cancelled_in_the_middle)
 		CHECK_EQ(cr_scope_wait(&scope), 0);
 	}
 	CHECK_EQ(h.status, -ECANCELED);
-	CHECK_EQ(h.count, 1);
-	CHECK_EQ(elements[0].saw_cancel, 1);
-	CHECK_EQ(h.statuses[0], 0);
-	CHECK_EQ(h.statuses[1], -ECANCELED);
-	cr_threads_close(h.pool);
+	CHECK_EQ(h.runs, 1);
+	CHECK_EQ(h.saw_cancel, 1);
+	CHECK_EQ(statuses_of_held[0], HELD_RESULT);
+	CHECK_EQ(statuses_of_held[1], -ECANCELED);
+	cr_threads_close(pool);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include <corail/exec.h>
 
+#include "held_job.h"
 #include "support/child.h"
 #include "support/core.h"
 
@@ -103,45 +104,7 @@ TEST(jobs_that_wait_for_each_other)
 	return 0;
 }
 
-/* -------------------------------------------------------------------------- a gate for jobs --- */
-
-struct held {
-	cr_loop loop;
-	cr_event begun;
-	sem_t open;
-	cr_threads *pool;
-	bool refuse;
-	int status;
-};
-
-static void say_begun(void *arg)
-{
-	struct held *h = arg;
-
-	cr_event_set(&h->begun);
-}
-
-static int hold(struct held *h)
-{
-	CHECK_EQ(cr_loop_post_threadsafe(h->loop, say_begun, h), 0);
-	while (sem_wait(&h->open) < 0)
-		CHECK_EQ(errno, EINTR);
-	return 0;
-}
-
-static int hold_offloaded(struct held *h)
-{
-	cr_offload_options options = {.pool = h->pool, .refuse_when_full = h->refuse};
-
-	h->status = cr_offload_with(&options, hold, h);
-	return 0;
-}
-
-static void held_init(struct held *h, cr_threads *pool)
-{
-	*h = (struct held){.loop = cr_loop_current(), .pool = pool, .status = 99};
-	CHECK_EQ(sem_init(&h->open, 0, 0), 0);
-}
+/* ----------------------------------------------------------------------------- waiting jobs --- */
 
 static int order_next;
 
@@ -198,6 +161,14 @@ TEST(limit_of_the_queue)
 	return 0;
 }
 
+static int hold_unless_full(struct held *h)
+{
+	cr_offload_options options = {.pool = h->pool, .refuse_when_full = 1};
+
+	h->status = cr_offload_with(&options, hold, h);
+	return 0;
+}
+
 /* Whom a thread is free for does not wait: two run, three wait, one is refused. */
 TEST(limit_of_an_idle_pool)
 {
@@ -211,15 +182,14 @@ TEST(limit_of_an_idle_pool)
 	CHECK_EQ(cr_threads_open(&options, &pool), 0);
 	for (int i = 0; i < 6; i++) {
 		held_init(&h[i], pool);
-		h[i].refuse = true;
-		cr_spawn(&scope, hold_offloaded, &h[i]);
+		cr_spawn(&scope, hold_unless_full, &h[i]);
 	}
 	CHECK_EQ(cr_yield(), 0);
 	for (int i = 0; i < 6; i++)
 		sem_post(&h[i].open);
 	CHECK_EQ(cr_scope_wait(&scope), 0);
 	for (int i = 0; i < 6; i++)
-		CHECK_EQ(h[i].status, i < 5 ? 0 : -EAGAIN);
+		CHECK_EQ(h[i].status, i < 5 ? HELD_RESULT : -EAGAIN);
 	cr_threads_close(pool);
 	return 0;
 }
@@ -292,7 +262,7 @@ TEST(close_with_jobs)
 	sem_post(&h.open);
 	CHECK_EQ(cr_await(closer), 0);
 	CHECK_EQ(cr_scope_wait(&scope), 0);
-	CHECK_EQ(h.status, 0);
+	CHECK_EQ(h.status, HELD_RESULT);
 	return 0;
 }
 
