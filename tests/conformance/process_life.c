@@ -8,16 +8,6 @@
 
 #include <fcntl.h>
 
-#define SH(script) CORAIL_ARGV("/bin/sh", "-c", (script))
-
-static cr_process *open_with(const char *const *argv, const cr_process_options *options)
-{
-	cr_process *process = NULL;
-
-	CHECK_EQ(cr_process_open(argv, options, &process), 0);
-	return process;
-}
-
 /* Reads until the child has said so much, so that it is where the test wants it. */
 static void expect(cr_process *process, const char *text)
 {

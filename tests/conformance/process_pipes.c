@@ -7,16 +7,6 @@
 
 #include <fcntl.h>
 
-#define SH(script) CORAIL_ARGV("/bin/sh", "-c", (script))
-
-static cr_process *open_with(const char *const *argv, const cr_process_options *options)
-{
-	cr_process *process = NULL;
-
-	CHECK_EQ(cr_process_open(argv, options, &process), 0);
-	return process;
-}
-
 static int lines_back_and_forth(int *unused)
 {
 	cr_process_options options = {.in = CORAIL_STDIO_PIPE, .out = CORAIL_STDIO_PIPE};

@@ -7,8 +7,6 @@
 
 #include <fcntl.h>
 
-#define SH(script) CORAIL_ARGV("/bin/sh", "-c", (script))
-
 static int output_and_status(int *unused)
 {
 	cr_process_status status;

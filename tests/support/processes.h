@@ -12,6 +12,17 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#define SH(script) CORAIL_ARGV("/bin/sh", "-c", (script))
+
+/* A process that must start. */
+static inline cr_process *open_with(const char *const *argv, const cr_process_options *options)
+{
+	cr_process *process = NULL;
+
+	CHECK_EQ(cr_process_open(argv, options, &process), 0);
+	return process;
+}
+
 /* That this process has no child, running or dead: none was left behind. */
 static inline int no_child_left(void)
 {
