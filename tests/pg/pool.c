@@ -3,79 +3,44 @@
 /* The pool: restarts of the server, limits, options, closing. */
 #include "fixture.h"
 #include "full.h"
+#include "load.h"
 
 /* ------------------------------------------------------------------------------ the server --- */
 
-struct control {
-	const char *verb;
-};
-
-static int control(struct control *c)
+static int sleep_there(void *db)
 {
-	char command[512];
+	int r = cr_pg_query(db, "select pg_sleep(0.001)", NULL, 0, NULL);
 
-	snprintf(command, sizeof command, "%s %s >/dev/null 2>&1", getenv("PG_CTL"), c->verb);
-	return system(command) == 0 ? 0 : -EIO;
-}
-
-struct worker {
-	cr_pg *db;
-	const int *stop;
-	int answers, failures;
-};
-
-static int keep_asking(struct worker *w)
-{
-	while (!*w->stop) {
-		int r = cr_pg_query(w->db, "select pg_sleep(0.001)", NULL, 0, NULL);
-
-		if (r == 0) {
-			w->answers++;
-			continue;
-		}
-		CHECK(r == -CORAIL_E_SQL_CONNECTION || r == -ECONNREFUSED || r == -ENOENT);
-		w->failures++;
-		CHECK_EQ(cr_sleep(cr_millis(5)), 0);
-	}
-	return 0;
+	CHECK(r == 0 || r == -CORAIL_E_SQL_CONNECTION || r == -ECONNREFUSED || r == -ENOENT);
+	return r;
 }
 
 /* Killed and started again under load: errors of those in flight, and then all is well. */
 static int restarted(cr_pg *db)
 {
-	struct control stop = {"stop -m immediate"}, start = {"start"};
-	struct worker workers[8];
+	const char *server = getenv("PG_CTL");
+	struct load load;
 	cr_pg_conn *conn;
-	int over = 0, failures = 0;
 
 	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
 	{
 		CORAIL_SCOPE(scope);
-		for (int i = 0; i < 8; i++) {
-			workers[i] = (struct worker){db, &over, 0, 0};
-			cr_spawn(&scope, keep_asking, &workers[i]);
-		}
-		CHECK_EQ(cr_sleep(cr_millis(20)), 0);
-		CHECK_EQ(cr_offload(control, &stop), 0);
+		load_begin(&load, &scope, sleep_there, db);
+		load_until(&load, LOAD_ANSWERED);
+		load_control(server, "stop -m immediate");
 		CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL),
 		         -CORAIL_E_SQL_CONNECTION);
 		CHECK_EQ(cr_pg_conn_query(conn, "select 1", NULL, 0, NULL),
 		         -CORAIL_E_SQL_CONNECTION);
 		cr_pg_release(conn);
-		CHECK_EQ(cr_offload(control, &start), 0);
-		for (int i = 0; i < 8; i++) {
-			int before = workers[i].answers;
-
-			while (workers[i].answers == before)
-				CHECK_EQ(cr_sleep(cr_millis(1)), 0);
-			failures += workers[i].failures;
-		}
-		over = 1;
+		load_until(&load, LOAD_FAILED);
+		load_control(server, "start");
+		load_until(&load, LOAD_ANSWERED);
+		load_end(&load);
 		CHECK_EQ(cr_scope_wait(&scope), 0);
 	}
-	CHECK_GT(failures, 0);
 	/* Idle ones that the server has closed are found out before they are lent. */
-	CHECK_EQ(cr_offload(control, (&(struct control){"restart -m fast"})), 0);
+	load_control(server, "restart -m fast");
 	for (int i = 0; i < 10; i++)
 		CHECK_EQ(pg_number(db, "select 42"), 42);
 	return 0;

@@ -2,50 +2,22 @@
 /* ctest: timeout=120 needs=redis */
 /* Servers that go away and come back. */
 #include "fixture.h"
+#include "load.h"
 
-#include <corail/exec.h>
-
-struct control {
-	const char *verb;
-};
-
-static int control(struct control *c)
+static int increment(void *db)
 {
-	char command[512];
+	int r = cr_redis_command(db, CORAIL_REDIS("INCR", "n"), NULL);
 
-	snprintf(command, sizeof command, "%s %s", redis_setting("REDIS_CTL"), c->verb);
-	return system(command) == 0 ? 0 : -EIO;
-}
-
-struct worker {
-	cr_redis *db;
-	const int *stop;
-	int answers, failures;
-};
-
-static int keep_asking(struct worker *w)
-{
-	while (!*w->stop) {
-		int r = cr_redis_command(w->db, CORAIL_REDIS("INCR", "n"), NULL);
-
-		if (r == 0) {
-			w->answers++;
-			continue;
-		}
-		CHECK(r == -ECONNRESET || r == -ECONNREFUSED || r == -ENOENT ||
-		      r == -CORAIL_E_REDIS_STATE);
-		w->failures++;
-		CHECK_EQ(cr_sleep(cr_millis(5)), 0);
-	}
-	return 0;
+	CHECK(r == 0 || r == -ECONNRESET || r == -ECONNREFUSED || r == -ENOENT ||
+	      r == -CORAIL_E_REDIS_STATE);
+	return r;
 }
 
 /* Killed and started again under load: errors of those in flight, and then all is well. */
 static int restarted(cr_redis *db)
 {
-	struct control stop = {"stop"}, start = {"start"};
-	struct worker workers[8];
-	int over = 0, failures = 0;
+	const char *server = redis_setting("REDIS_CTL");
+	struct load load;
 	cr_redis_message message;
 	cr_redis_conn *conn;
 	cr_redis_stats stats;
@@ -56,32 +28,18 @@ static int restarted(cr_redis *db)
 	CHECK_EQ(cr_redis_subscribe(sub, cr_redis_text("c")), 0);
 	{
 		CORAIL_SCOPE(scope);
-		for (int i = 0; i < 8; i++) {
-			workers[i] = (struct worker){db, &over, 0, 0};
-			cr_spawn(&scope, keep_asking, &workers[i]);
-		}
-		for (int i = 0; i < 8; i++)
-			while (workers[i].answers == 0)
-				CHECK_EQ(cr_yield(), 0);
-		CHECK_EQ(cr_offload(control, &stop), 0);
+		load_begin(&load, &scope, increment, db);
+		load_until(&load, LOAD_ANSWERED);
+		load_control(server, "stop");
 		CHECK_EQ(cr_redis_conn_command(conn, CORAIL_REDIS("PING"), NULL), -ECONNRESET);
 		CHECK_EQ(cr_redis_conn_command(conn, CORAIL_REDIS("PING"), NULL), -ECONNRESET);
 		cr_redis_release(conn);
-		for (int i = 0; i < 8; i++)
-			while (workers[i].failures == 0)
-				CHECK_EQ(cr_sleep(cr_millis(1)), 0);
-		CHECK_EQ(cr_offload(control, &start), 0);
-		for (int i = 0; i < 8; i++) {
-			int before = workers[i].answers;
-
-			while (workers[i].answers == before)
-				CHECK_EQ(cr_sleep(cr_millis(1)), 0);
-			failures += workers[i].failures;
-		}
-		over = 1;
+		load_until(&load, LOAD_FAILED);
+		load_control(server, "start");
+		load_until(&load, LOAD_ANSWERED);
+		load_end(&load);
 		CHECK_EQ(cr_scope_wait(&scope), 0);
 	}
-	CHECK_GE(failures, 8);
 	do {
 		message.kind = CORAIL_REDIS_MESSAGE;
 	} while (cr_redis_sub_next(sub, &message) < 0);
