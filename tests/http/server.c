@@ -2,47 +2,7 @@
 /* ctest: timeout=90 */
 /* The server on real sockets: raw requests, and its life. */
 
-#include "http/server_cases.h"
-
-SERVER_TEST(good_requests)
-{
-	return check_good(f);
-}
-
-SERVER_TEST(bad_requests)
-{
-	return check_bad(f);
-}
-
-SERVER_TEST(keep_alive_and_pipelining)
-{
-	return check_keep_alive(f);
-}
-
-SERVER_TEST(expect_continue)
-{
-	return check_continue(f);
-}
-
-SERVER_TEST(expect_continue_after_the_start)
-{
-	return check_continue_late(f);
-}
-
-SERVER_TEST(half_an_answer_of_unknown_length)
-{
-	return check_half_unknown(f);
-}
-
-SERVER_TEST(limits)
-{
-	return check_limits(f);
-}
-
-SERVER_TEST(framing)
-{
-	return check_framing(f);
-}
+#include "http/server_both.h"
 
 /* What a handler may not say, and when. */
 static int serve_wrongly(cr_http_exchange *x, void *user)
@@ -138,11 +98,6 @@ SERVER_TEST(too_many_connections)
 	return 0;
 }
 
-static int run_server(struct site *site)
-{
-	return cr_http_server_run(site->server);
-}
-
 /*
  * A graceful stop: the idle are closed, who is being served gets the answer, nobody else comes in.
  */
@@ -185,17 +140,6 @@ SERVER_TEST(stop_gracefully)
 }
 
 /* A client that goes away in the middle of its body, or of our answer. */
-static int serve_much(cr_http_exchange *x, void *user)
-{
-	static const char piece[65536];
-	int *result = user, r = cr_http_reply_start(x, 200, NULL, CORAIL_HTTP_CHUNKED);
-
-	while (r == 0)
-		r = cr_http_reply_write(x, piece, sizeof piece);
-	*result = r;
-	return r;
-}
-
 static int serve_body(cr_http_exchange *x, void *user)
 {
 	cr_buf body = {0};
@@ -236,14 +180,7 @@ SERVER_TEST(clients_that_go_away)
 
 int main(void)
 {
-	RUN(good_requests);
-	RUN(bad_requests);
-	RUN(keep_alive_and_pipelining);
-	RUN(expect_continue);
-	RUN(expect_continue_after_the_start);
-	RUN(half_an_answer_of_unknown_length);
-	RUN(limits);
-	RUN(framing);
+	run_on_both();
 	RUN(what_a_handler_may_say);
 	RUN(too_many_connections);
 	RUN(stop_gracefully);

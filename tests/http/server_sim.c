@@ -5,47 +5,7 @@
  * moment.
  */
 
-#include "http/server_cases.h"
-
-SERVER_TEST(good_requests)
-{
-	return check_good(f);
-}
-
-SERVER_TEST(bad_requests)
-{
-	return check_bad(f);
-}
-
-SERVER_TEST(keep_alive_and_pipelining)
-{
-	return check_keep_alive(f);
-}
-
-SERVER_TEST(expect_continue)
-{
-	return check_continue(f);
-}
-
-SERVER_TEST(expect_continue_after_the_start)
-{
-	return check_continue_late(f);
-}
-
-SERVER_TEST(half_an_answer_of_unknown_length)
-{
-	return check_half_unknown(f);
-}
-
-SERVER_TEST(limits)
-{
-	return check_limits(f);
-}
-
-SERVER_TEST(framing)
-{
-	return check_framing(f);
-}
+#include "http/server_both.h"
 
 /* ---------------------------------------------------------------------------------------- time */
 
@@ -185,17 +145,6 @@ SERVER_TEST(a_body_that_stalls_gets_408)
 	return 0;
 }
 
-static int serve_much(cr_http_exchange *x, void *user)
-{
-	static const char piece[65536];
-	int r = cr_http_reply_start(x, 200, NULL, CORAIL_HTTP_CHUNKED);
-
-	while (r == 0)
-		r = cr_http_reply_write(x, piece, sizeof piece);
-	*(int *)user = r;
-	return r;
-}
-
 SERVER_TEST(who_does_not_read_is_dropped)
 {
 	cr_http_server_options options = {.transfer_time = cr_seconds(5)};
@@ -241,11 +190,6 @@ static int converse(struct client *client)
 	}
 	cr_conn_close(conn);
 	return 0;
-}
-
-static int run_server(struct site *site)
-{
-	return cr_http_server_run(site->server);
 }
 
 /*
@@ -318,14 +262,7 @@ static void no_client_in_the_simulator(void)
 int main(void)
 {
 	setenv("CORAIL_BACKEND", "sim", 1);
-	RUN(good_requests);
-	RUN(bad_requests);
-	RUN(keep_alive_and_pipelining);
-	RUN(expect_continue);
-	RUN(expect_continue_after_the_start);
-	RUN(half_an_answer_of_unknown_length);
-	RUN(limits);
-	RUN(framing);
+	run_on_both();
 	RUN(a_slow_head_gets_408);
 	RUN(the_idle_are_closed);
 	RUN(empty_lines_are_idle);
