@@ -279,17 +279,6 @@ HTTP_TEST(in_two_ways)
 
 /* ----------------------------------------------------------------------------------- cut short */
 
-/* A raw answer, as the caller chooses, and the end of the connection. */
-static int say_and_close(cr_conn *conn, void *arg)
-{
-	cr_buf head = {0};
-
-	if (read_head(conn, &head) > 0)
-		say(conn, *(const char **)arg);
-	cr_buf_free(&head);
-	return 0;
-}
-
 HTTP_TEST(a_truncated_body_is_an_error)
 {
 	static const char *const answers[] = {

@@ -86,16 +86,6 @@ HTTP_TEST(names_are_resolved_on_the_loop)
 
 /* ------------------------------------------------------------------------------------- no HTTP */
 
-static int say_and_close(cr_conn *conn, void *arg)
-{
-	cr_buf head = {0};
-
-	if (read_head(conn, &head) > 0)
-		say(conn, *(const char **)arg);
-	cr_buf_free(&head);
-	return 0;
-}
-
 HTTP_TEST(garbage)
 {
 	static const struct {

@@ -161,4 +161,15 @@ static inline int say(cr_conn *conn, const char *text)
 	return cr_conn_write(conn, text, strlen(text));
 }
 
+/* A script: a raw answer, at `arg` a text as the caller chooses, and the end of the connection. */
+static inline int say_and_close(cr_conn *conn, void *arg)
+{
+	cr_buf head = {0};
+
+	if (read_head(conn, &head) > 0)
+		say(conn, *(const char **)arg);
+	cr_buf_free(&head);
+	return 0;
+}
+
 #endif
