@@ -163,8 +163,7 @@ static void the_program_s_own_handler_is_called(void)
 	struct child c;
 
 	child_run(&c, run_fault_with_handler, NULL);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 5);
+	CHECK_EXITED(&c, 5);
 	CHECK_SAYS(&c, "the program's own handler");
 }
 

@@ -140,8 +140,7 @@ static void late_ones_are_reported_and_abandoned(void)
 	struct child c;
 
 	child_run(&c, run_late_ones, NULL);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 12);
+	CHECK_EXITED(&c, 12);
 	CHECK_SAYS(&c, "corail: 2 tasks did not end within 0.05 s");
 	CHECK_SAYS(&c, "the stubborn one (");
 	CHECK_SAYS(&c, "program_exit.c:");
@@ -164,8 +163,7 @@ static void a_run_after_abandoned_tasks_is_clean(void)
 	struct child c;
 
 	child_run(&c, run_again_after_late_ones, NULL);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 0);
+	CHECK_EXITED(&c, 0);
 }
 
 static int nested(struct program *p)

@@ -44,10 +44,7 @@ static void a_gigabyte_of_address_space_is_enough(void)
 
 	for (int i = 0; i < 3; i++) {
 		child_run(&c, run_in_little_space, &sizes[i]);
-		if (!WIFEXITED(c.status) || WEXITSTATUS(c.status))
-			fprintf(stderr, "with %d MB: %s", sizes[i], c.errors);
-		CHECK(WIFEXITED(c.status));
-		CHECK_EQ(WEXITSTATUS(c.status), 0);
+		CHECK_EXITED(&c, 0);
 	}
 }
 
@@ -83,10 +80,7 @@ static void the_end_of_address_space_is_an_error_of_spawn(void)
 	struct child c;
 
 	child_run(&c, spawn_in_little_space, NULL);
-	if (!WIFEXITED(c.status) || WEXITSTATUS(c.status))
-		fprintf(stderr, "%s", c.errors);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 0);
+	CHECK_EXITED(&c, 0);
 }
 
 static int run_without_descriptors(void *unused)
@@ -111,8 +105,7 @@ static void no_descriptors_are_an_error_of_run(void)
 	struct child c;
 
 	child_run(&c, run_without_descriptors, NULL);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 0);
+	CHECK_EXITED(&c, 0);
 }
 
 TEST(thirty_thousand_at_once)
@@ -140,8 +133,7 @@ static void the_budget_of_mappings_is_no_limit_of_tasks(void)
 		setenv("CORAIL_GUARD", ways[i], 1);
 		child_run(&c, run_many, NULL);
 		unsetenv("CORAIL_GUARD");
-		CHECK(WIFEXITED(c.status));
-		CHECK_EQ(WEXITSTATUS(c.status), 0);
+		CHECK_EXITED(&c, 0);
 	}
 }
 

@@ -55,10 +55,7 @@ static void main_is_cancelled_and_cleans_up(void)
 	struct child c;
 
 	child_run(&c, interrupted, NULL);
-	if (!WIFEXITED(c.status) || WEXITSTATUS(c.status))
-		fprintf(stderr, "%s", c.errors);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 0);
+	CHECK_EXITED(&c, 0);
 }
 
 static int main_s_own_result(void *unused)
@@ -74,8 +71,7 @@ static void a_main_that_ends_well_keeps_its_result(void)
 	struct child c;
 
 	child_run(&c, main_s_own_result, NULL);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 17);
+	CHECK_EXITED(&c, 17);
 }
 
 static int clean_up_for_ever(struct program *p)
@@ -124,8 +120,7 @@ static void a_main_that_never_rests_is_reached_too(void)
 	struct child c;
 
 	child_run(&c, interrupt_busy, NULL);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 0);
+	CHECK_EXITED(&c, 0);
 }
 
 static int keep(void *unused)
@@ -172,8 +167,7 @@ static void a_handler_of_the_program_stays(void)
 	struct child c;
 
 	child_run(&c, own_handler, NULL);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 0);
+	CHECK_EXITED(&c, 0);
 }
 
 static void *signal_process(void *arg)
@@ -211,8 +205,7 @@ static void a_sleeping_loop_is_woken(void)
 	if (CR__TSAN && on_sim())
 		return;
 	child_run(&c, asleep, NULL);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 0);
+	CHECK_EXITED(&c, 0);
 }
 
 int main(void)

@@ -387,10 +387,7 @@ static void sigint_does_not_cancel_main(void)
 	struct child c;
 
 	child_run(&c, interrupted, NULL);
-	if (!WIFEXITED(c.status) || WEXITSTATUS(c.status))
-		fprintf(stderr, "%s", c.errors);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 0);
+	CHECK_EXITED(&c, 0);
 }
 
 static void outside_a_loop(void)

@@ -83,6 +83,21 @@ static inline void child_check_died(const char *file, int line, const struct chi
 	test_exit(TEST_FAIL);
 }
 
+/* That the child exited by itself, and how; else what it said goes along. */
+#define CHECK_EXITED(c, exit_status) child_check_exited(__FILE__, __LINE__, (c), (exit_status))
+
+static inline void child_check_exited(const char *file, int line, const struct child *c,
+                                      int exit_status)
+{
+	if (WIFEXITED(c->status) && WEXITSTATUS(c->status) == exit_status)
+		return;
+	fprintf(stderr,
+	        "%s:%d: the child should have exited with %d;\n"
+	        "its status is %#x and it said:\n%s\n",
+	        file, line, exit_status, (unsigned)c->status, c->errors);
+	test_exit(TEST_FAIL);
+}
+
 #define CHECK_SAYS(c, text)                                                                        \
 	test_check(__FILE__, __LINE__, "child said " text, !!strstr((c)->errors, text))
 

@@ -243,8 +243,7 @@ static void without_a_guard_the_low_word_tells(void)
 
 	setenv("CORAIL_GUARD", "check", 1);
 	child_run(&c, write_low, &offset);
-	CHECK(WIFEXITED(c.status));
-	CHECK_EQ(WEXITSTATUS(c.status), 3);
+	CHECK_EXITED(&c, 3);
 	cr__stack_pool_init(&pool);
 	take(0);
 	CHECK_GT(pool.unguarded, 0);
