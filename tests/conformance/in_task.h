@@ -10,6 +10,7 @@
 #include <corail/corail.h>
 #include <corail/sim.h>
 
+#include "support/on_sim.h"
 #include "support/ports.h"
 #include "test.h"
 
@@ -40,13 +41,6 @@ __attribute__((unused)) static void in_task_run(const char *name, int (*test)(in
 	CHECK_EQ(cr_run(in_task_main, &in), 0);
 	CHECK_EQ(test_open_fds(), fds);
 	test_count++;
-}
-
-__attribute__((unused)) static int on_sim(void)
-{
-	const char *backend = getenv("CORAIL_BACKEND");
-
-	return backend && strcmp(backend, "sim") == 0;
 }
 
 /* A listener on a free port of the loopback, and a connection to it from each side. */

@@ -59,7 +59,7 @@ static int used_ones_stay(cr_sqlite *db)
 {
 	cr_sqlite_stats stats;
 
-	if (strcmp(cr_loop_backend(), "sim") != 0)
+	if (!on_sim())
 		return 0;
 	use_two(db);
 	CHECK_EQ(conn_count(db), 3);

@@ -3,15 +3,8 @@
 /* The pool: cancellation, fairness, closing. */
 #include "fixture.h"
 
-#include <stdbool.h>
-
 static const char endless[] = "with recursive n(i) as (select 1 union all select i + 1 from n)"
 			      " select count(*) from n";
-
-static bool simulated(void)
-{
-	return strcmp(cr_loop_backend(), "sim") == 0;
-}
 
 /*
  * SQLite gives up the whole transaction of a write that is interrupted; on a slow day it has not
@@ -47,7 +40,7 @@ static int long_queries_are_interrupted(cr_sqlite *db)
 	const cr_sqlite_rows *row;
 
 	/* There a statement takes no time, or all of it. */
-	if (simulated())
+	if (on_sim())
 		return 0;
 	CHECK_EQ(cr_timeout(cr_millis(20), cr_sqlite_query(db, endless, NULL, 0, NULL)),
 	         -ETIMEDOUT);

@@ -9,6 +9,7 @@
 
 #include <corail/loop.h>
 
+#include "on_sim.h"
 #include "test.h"
 
 /* Runs once(arg) on each of `count` backends; TEST_ONLY, a part of a name, selects tests. */

@@ -8,6 +8,7 @@
  * happened in which order, and a check of durations that is exact where time is virtual.
  */
 
+#include "on_sim.h"
 #include "test.h"
 
 #include "ctx/sanitize.h"
@@ -68,16 +69,6 @@ __attribute__((unused, format(printf, 1, 2))) static void note(const char *forma
 	va_end(args);
 	CHECK(size >= 0 && core_log_size + (size_t)size < sizeof core_log - 2);
 	core_log_size += (size_t)size;
-}
-
-/* Whether this runs in the simulator; outside a loop, whether the next one is to. */
-__attribute__((unused)) static bool on_sim(void)
-{
-	const char *backend = cr_loop_backend();
-
-	if (!backend)
-		backend = getenv("CORAIL_BACKEND");
-	return backend && strcmp(backend, "sim") == 0;
 }
 
 /* How many tasks to make where many are wanted: for ThreadSanitizer each is half a megabyte. */

@@ -4,6 +4,7 @@
 
 /* What the tests of child processes share. */
 
+#include "on_sim.h"
 #include "test.h"
 
 #include <corail/corail.h>
@@ -44,10 +45,9 @@ static inline int refused(int *unused)
 
 static inline void need_processes(void)
 {
-	const char *backend = getenv("CORAIL_BACKEND");
 	int unused = 0;
 
-	if (!backend || strcmp(backend, "sim") != 0)
+	if (!on_sim())
 		return;
 	CHECK_EQ(cr_run(refused, &unused), 0);
 	SKIP("the simulator runs no programs");

@@ -23,6 +23,7 @@
  * TEST_ONLY=name, TEST_MODE=cancel, TEST_POINT=7 and TEST_SEED=2 run one of them alone.
  */
 
+#include "support/on_sim.h"
 #include "support/test.h"
 
 #include "base/alloc.h"
@@ -35,6 +36,7 @@
 #include <corail/task.h>
 
 #include <signal.h>
+#include <stdbool.h>
 
 enum torture_mode {
 	TORTURE_COUNT, /* nothing is delivered */
@@ -285,8 +287,8 @@ static inline void torture_mode(struct torture *t, enum torture_mode mode)
 static inline void torture_run(const char *name, int (*scenario)(struct torture *t))
 {
 	const char *only = getenv("TEST_ONLY"), *mode_only = getenv("TEST_MODE");
-	const char *backend = getenv("CORAIL_BACKEND"), *seed_only = getenv("TEST_SEED");
-	int sim = backend && strcmp(backend, "sim") == 0;
+	const char *seed_only = getenv("TEST_SEED");
+	bool sim = on_sim();
 	struct torture t = {.name = name, .scenario = scenario};
 
 	if (only && strcmp(name, only) != 0)

@@ -27,7 +27,7 @@ static int moves_bytes_through_a_pipe(struct torture *t)
 	int fds[2];
 
 	(void)t;
-	if (strcmp(cr_loop_backend(), "sim") == 0)
+	if (on_sim())
 		return cr_sleep(1);
 	CHECK_EQ(pipe2(fds, O_CLOEXEC), 0);
 	CORAIL_SCOPE(scope);

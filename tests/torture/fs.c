@@ -204,9 +204,7 @@ static int remove_one(const char *path, const struct stat *info, int type, struc
 
 int main(void)
 {
-	const char *backend = getenv("CORAIL_BACKEND");
-
-	if ((!backend || strcmp(backend, "sim") != 0) && mkdtemp(folder_of_all))
+	if (!on_sim() && mkdtemp(folder_of_all))
 		base = folder_of_all;
 	TORTURE(reads_and_writes);
 	TORTURE(replaces_a_file);

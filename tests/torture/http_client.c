@@ -223,9 +223,7 @@ static int is_cancelled_and_goes_on(struct torture *t)
 
 int main(void)
 {
-	const char *backend = getenv("CORAIL_BACKEND");
-
-	if (backend && strcmp(backend, "sim") == 0)
+	if (on_sim())
 		SKIP("libcurl needs real sockets");
 	TORTURE(gets_pages);
 	TORTURE(streams_a_body);

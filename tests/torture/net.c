@@ -17,7 +17,7 @@ enum { BULK = 1 << 20 };
 /* More than is buffered on the way. */
 static size_t bulk_size(void)
 {
-	return strcmp(cr_loop_backend(), "sim") == 0 ? BULK / 4 : BULK;
+	return on_sim() ? BULK / 4 : BULK;
 }
 
 /* ------------------------------------------------------------------------------------ pairs --- */
@@ -199,7 +199,7 @@ static int dials_two_winners(struct torture *t)
 	int r;
 
 	(void)t;
-	if (strcmp(cr_loop_backend(), "sim") != 0)
+	if (!on_sim())
 		return cr_sleep(1);
 	r = cr_listener_open(":80", NULL, &listener);
 	if (r < 0)

@@ -147,7 +147,7 @@ static int receives_signals(struct torture *t)
 
 	(void)t;
 	if (r == 0) {
-		if (strcmp(cr_loop_backend(), "sim") == 0)
+		if (on_sim())
 			cr_signal_simulate(SIGUSR1);
 		else
 			CHECK_EQ(raise(SIGUSR1), 0);
@@ -166,10 +166,8 @@ static int receives_signals(struct torture *t)
 
 int main(void)
 {
-	const char *backend = getenv("CORAIL_BACKEND");
-
 	TORTURE(receives_signals);
-	if (backend && strcmp(backend, "sim") == 0)
+	if (on_sim())
 		return test_done();
 	TORTURE(runs_a_program);
 	TORTURE(talks_and_closes);

@@ -146,12 +146,10 @@ static int shares(struct torture *t)
 
 int main(void)
 {
-	const char *backend = getenv("CORAIL_BACKEND");
-
 	CHECK_EQ(cr_processes_prepare(), 0);
 	TORTURE(calls);
 	/* In the simulator the one who dies is the program. */
-	if (!backend || strcmp(backend, "sim") != 0)
+	if (!on_sim())
 		TORTURE(survives_deaths);
 	TORTURE(maps);
 	TORTURE(several_at_once);

@@ -16,11 +16,6 @@ static char pattern[BULK];
 /* How much is sent at once: more than the sockets hold, and no more than the simulator's need. */
 static size_t bulk = BULK, much = 280 * 1000, some = BULK / 2;
 
-static int on_sim(void)
-{
-	return strcmp(cr_loop_backend(), "sim") == 0;
-}
-
 struct reader {
 	cr_conn *conn;
 	size_t size;
@@ -407,9 +402,7 @@ static int pipes_lose_nothing(struct torture *t)
 
 int main(void)
 {
-	const char *backend = getenv("CORAIL_BACKEND");
-
-	if (backend && strcmp(backend, "sim") == 0) {
+	if (on_sim()) {
 		bulk = much = 140 * 1000;
 		some = 40 * 1000;
 	}
