@@ -28,9 +28,9 @@ static const struct variable variables[] = {
 	{"CORAIL_DEBUG_FD", NULL, INT_MAX},
 };
 
-int cr__environment_number(const char *name, uint64_t most, uint64_t *ret_number)
+static int number_read(const struct variable *variable, uint64_t *ret_number)
 {
-	const char *text = getenv(name);
+	const char *text = getenv(variable->name);
 	unsigned long long number;
 	char *end;
 
@@ -41,10 +41,19 @@ int cr__environment_number(const char *name, uint64_t most, uint64_t *ret_number
 		return -EINVAL;
 	errno = 0;
 	number = strtoull(text, &end, text[0] == '0' && (text[1] | ' ') == 'x' ? 16 : 10);
-	if (errno || *end || number > most)
+	if (errno || *end || number > variable->most)
 		return -EINVAL;
 	*ret_number = number;
 	return 1;
+}
+
+int cr__environment_number(const char *name, uint64_t *ret_number)
+{
+	const struct variable *variable = variables;
+
+	while (strcmp(variable->name, name) != 0)
+		variable++;
+	return number_read(variable, ret_number);
 }
 
 static int is_word(const char *text, const char *words)
@@ -70,7 +79,7 @@ static int makes_sense(const struct variable *variable)
 		return 1;
 	if (variable->words)
 		return is_word(text, variable->words);
-	return cr__environment_number(variable->name, variable->most, &number) >= 0;
+	return number_read(variable, &number) >= 0;
 }
 
 int cr_environment_check(char *why, size_t size)

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 /*
- * Reads a number: decimal, or hexadecimal behind 0x. Returns 1; 0 when the variable is unset;
- * -EINVAL when it is no number, or a larger one than `most`.
+ * Reads one of those that are numbers: decimal, or hexadecimal behind 0x. Returns 1; 0 when it is
+ * unset; -EINVAL when it is no number, or larger than makes sense for it.
  */
-int cr__environment_number(const char *name, uint64_t most, uint64_t *ret_number);
+int cr__environment_number(const char *name, uint64_t *ret_number);
 
 #endif

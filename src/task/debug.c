@@ -6,7 +6,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +41,7 @@ static cr_nsec duration(cr_nsec said, const char *name, cr_nsec otherwise)
 
 	if (said != 0)
 		return said;
-	if (cr__environment_number(name, INT64_MAX / 1000000, &count) <= 0)
+	if (cr__environment_number(name, &count) <= 0)
 		return otherwise;
 	return count > 0 ? cr_millis((int64_t)count) : -1;
 }
@@ -52,7 +51,7 @@ static void options_fill(cr_debug_options *options)
 	uint64_t fd = STDERR_FILENO;
 
 	if (options->fd <= 0) {
-		cr__environment_number("CORAIL_DEBUG_FD", INT_MAX, &fd);
+		cr__environment_number("CORAIL_DEBUG_FD", &fd);
 		options->fd = (int)fd;
 	}
 	options->blocked = duration(options->blocked, "CORAIL_DEBUG_BLOCKED_MS", blocked_default);

@@ -210,7 +210,7 @@ static uint64_t seed_of(const cr_options *options)
 	uint64_t seed = options->seed;
 
 	if (!seed)
-		cr__environment_number("CORAIL_SEED", UINT64_MAX, &seed);
+		cr__environment_number("CORAIL_SEED", &seed);
 	return seed;
 }
 

@@ -9,6 +9,8 @@
 #include <corail/sim.h>
 #include <corail/task.h>
 
+#include <limits.h>
+
 static const struct {
 	const char *name, *good[6], *bad[10];
 } variables[] = {
@@ -93,17 +95,23 @@ static void numbers_are_read(void)
 {
 	uint64_t number = 7;
 
-	CHECK_EQ(cr__environment_number("CORAIL_SEED", 100, &number), 0);
+	CHECK_EQ(cr__environment_number("CORAIL_SEED", &number), 0);
 	setenv("CORAIL_SEED", "0x64", 1);
-	CHECK_EQ(cr__environment_number("CORAIL_SEED", 99, &number), -EINVAL);
-	CHECK_EQ(number, 7);
-	CHECK_EQ(cr__environment_number("CORAIL_SEED", 100, &number), 1);
+	CHECK_EQ(cr__environment_number("CORAIL_SEED", &number), 1);
 	CHECK_EQ(number, 100);
 	/* Not octal: whoever writes 010 means ten. */
 	setenv("CORAIL_SEED", "010", 1);
-	CHECK_EQ(cr__environment_number("CORAIL_SEED", 100, &number), 1);
+	CHECK_EQ(cr__environment_number("CORAIL_SEED", &number), 1);
 	CHECK_EQ(number, 10);
 	unsetenv("CORAIL_SEED");
+	/* Each has its own limit. */
+	setenv("CORAIL_DEBUG_FD", "2147483648", 1);
+	CHECK_EQ(cr__environment_number("CORAIL_DEBUG_FD", &number), -EINVAL);
+	CHECK_EQ(number, 10);
+	setenv("CORAIL_DEBUG_FD", "2147483647", 1);
+	CHECK_EQ(cr__environment_number("CORAIL_DEBUG_FD", &number), 1);
+	CHECK_EQ(number, INT_MAX);
+	unsetenv("CORAIL_DEBUG_FD");
 }
 
 int main(void)
