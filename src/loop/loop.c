@@ -288,16 +288,16 @@ int cr__loop_turn(struct cr__loop *loop, bool busy)
 
 static const struct cr__backend *const backends[] = {
 #if CORAIL_WITH_URING
-	&cr__backend_uring,
+	[CORAIL_BACKEND_URING] = &cr__backend_uring,
 #endif
-	&cr__backend_epoll,
-	&cr__backend_sim,
+	[CORAIL_BACKEND_EPOLL] = &cr__backend_epoll,
+	[CORAIL_BACKEND_SIM] = &cr__backend_sim,
 };
 
 static const struct cr__backend *backend_find(const char *name)
 {
 	for (size_t i = 0; i < sizeof backends / sizeof *backends; i++)
-		if (strcmp(backends[i]->name, name) == 0)
+		if (backends[i] && strcmp(backends[i]->name, name) == 0)
 			return backends[i];
 	return NULL;
 }
@@ -313,21 +313,20 @@ int cr_loop_probe(const char *name, char *why, size_t size)
 
 int cr__loop_backend_find(enum cr_backend wanted, const struct cr__backend **ret_backend)
 {
-	static const char *const names[] = {"auto", "uring", "epoll", "sim"};
-	const char *name, *environment = getenv("CORAIL_BACKEND");
+	const char *name = getenv("CORAIL_BACKEND");
+	const struct cr__backend *backend;
 
-	if ((unsigned)wanted >= sizeof names / sizeof *names)
+	if ((unsigned)wanted >= sizeof backends / sizeof *backends)
 		return -EINVAL;
-	name = names[wanted];
-	if (wanted == CORAIL_BACKEND_AUTO && environment && *environment)
-		name = environment;
-	if (strcmp(name, "auto") == 0) {
-		*ret_backend = NULL;
-		return 0;
+	backend = backends[wanted];
+	if (wanted != CORAIL_BACKEND_AUTO && !backend)
+		return -ENOSYS;
+	if (wanted == CORAIL_BACKEND_AUTO && name && *name && strcmp(name, "auto") != 0) {
+		backend = backend_find(name);
+		if (!backend)
+			return -EINVAL;
 	}
-	if (!backend_find(name))
-		return wanted == CORAIL_BACKEND_AUTO ? -EINVAL : -ENOSYS;
-	*ret_backend = backend_find(name);
+	*ret_backend = backend;
 	return 0;
 }
 
@@ -340,11 +339,10 @@ int cr__loop_open_wanted(struct cr__loop *loop, enum cr_backend wanted, uint64_t
 		return r;
 	if (backend)
 		return cr__loop_open(loop, backend, seed);
-	/* Never the last one, the simulator, which whoever wants it asks for. */
-	for (size_t i = 0; i + 1 < sizeof backends / sizeof *backends; i++) {
-		r = cr__loop_open(loop, backends[i], seed);
-		if (r == 0)
-			break;
-	}
+	/* Never the simulator, which whoever wants it asks for. */
+	r = -ENOSYS;
+	for (int i = CORAIL_BACKEND_URING; r < 0 && i <= CORAIL_BACKEND_EPOLL; i++)
+		if (backends[i])
+			r = cr__loop_open(loop, backends[i], seed);
 	return r;
 }
