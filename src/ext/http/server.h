@@ -115,7 +115,7 @@ ssize_t cr__http_fill(struct link *link, cr_nsec patience);
 int cr__http_target_parse(struct head *head);
 
 /*
- * Whether a Host is of the characters that "host:port" may have: RFC 3986, section 3.2.2. An empty
+ * Whether a Host is "host" or "host:port": RFC 9112, section 3.2; RFC 3986, section 3.2.2. An empty
  * one says that the target has no authority.
  */
 bool cr__http_is_host(const char *value);

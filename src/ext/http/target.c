@@ -3,6 +3,7 @@
 
 #include "server.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -55,10 +56,74 @@ static bool climbs(const char *path)
 	return false;
 }
 
+/* Whether a text is of unreserved characters, sub-delims and the others that are allowed. */
+static bool is_plain(const char *text, size_t length, const char *others)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-._~!$&'()*+,;=";
+
+	for (size_t i = 0; i < length; i++) {
+		if (!memchr(plain, text[i], sizeof plain - 1) && !strchr(others, text[i]))
+			return false;
+	}
+	return true;
+}
+
+/* What stands between the brackets: RFC 3986, IPv6address or IPvFuture. No zone: RFC 6874. */
+static bool is_literal(const char *text, size_t length)
+{
+	char address[INET6_ADDRSTRLEN];
+	unsigned char bytes[16];
+	size_t digits = 0;
+
+	if (length > 0 && (*text == 'v' || *text == 'V')) {
+		while (1 + digits < length && hex_digit(text[1 + digits]) >= 0)
+			digits++;
+		return digits > 0 && length > digits + 2 && text[1 + digits] == '.' &&
+		       is_plain(text + digits + 2, length - digits - 2, ":");
+	}
+	if (length >= sizeof address)
+		return false;
+	memcpy(address, text, length);
+	address[length] = 0;
+	return inet_pton(AF_INET6, address, bytes) == 1;
+}
+
+/* A name, or an IPv4 address, which looks like one. */
+static bool is_name(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] == '%' &&
+		    (i + 2 >= length || hex_digit(text[i + 1]) < 0 || hex_digit(text[i + 2]) < 0))
+			return false;
+	}
+	return length > 0 && is_plain(text, length, "%");
+}
+
+/* The rest of a Host: nothing, or a colon and a number, which may be missing. */
+static bool is_port(const char *text)
+{
+	unsigned port = 0;
+
+	if (*text == 0)
+		return true;
+	if (*text != ':')
+		return false;
+	while (*++text >= '0' && *text <= '9' && port <= 65535)
+		port = port * 10 + (unsigned)(*text - '0');
+	return *text == 0 && port <= 65535;
+}
+
 bool cr__http_is_host(const char *value)
 {
-	return value[strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	                           "0123456789-._~%!$&'()*+,;=:[]")] == 0;
+	size_t length = strcspn(value, *value == '[' ? "]" : ":");
+
+	if (*value == 0)
+		return true;
+	if (*value == '[')
+		return value[length] == ']' && is_literal(value + 1, length - 1) &&
+		       is_port(value + length + 1);
+	return is_name(value, length) && is_port(value + length);
 }
 
 /* Where the authority of "http://host/path" begins; NULL without one. */
