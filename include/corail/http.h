@@ -45,7 +45,8 @@
  *	                          was built on another library than OpenSSL
  *	-CORAIL_E_TLS_HANDSHAKE   TLS failed for another reason
  *	-CORAIL_E_HTTP_EMPTY      the connection was closed without an answer
- *	-CORAIL_E_HTTP_PROTOCOL   the answer is not HTTP, or announces two lengths
+ *	-CORAIL_E_HTTP_PROTOCOL   the answer is not HTTP, announces two lengths, or is "101
+ *	                          Switching Protocols": there is no going on with another one
  *	-CORAIL_E_HTTP_TRUNCATED  the body ended before its announced length, or in the middle of
  *	                          what was compressed
  *	-CORAIL_E_HTTP_ENCODING   the compressed body is damaged, or of an unknown coding

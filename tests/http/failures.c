@@ -86,6 +86,51 @@ HTTP_TEST(names_are_resolved_on_the_loop)
 
 /* ------------------------------------------------------------------------------------- no HTTP */
 
+/* Says it, and waits for the client to go. */
+static int say_and_wait(cr_conn *conn, void *arg)
+{
+	cr_buf head = {0};
+	char byte;
+
+	if (read_head(conn, &head) > 0) {
+		say(conn, *(const char **)arg);
+		CHECK_LE(cr_conn_read(conn, &byte, 1), 0);
+	}
+	cr_buf_free(&head);
+	return 0;
+}
+
+/* libcurl would read the other protocol as a body, to the end of the connection. */
+HTTP_TEST(switched_protocols)
+{
+	static const char *const answers[] = {
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+		"HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching\r\n\r\nwhat follows",
+	};
+	static const cr_http_field upgrade[] = {{"Upgrade", "x"}, {"Connection", "upgrade"}};
+	static const char *answer;
+	struct site *site = site_open_raw(f, say_and_wait, &answer);
+
+	for (size_t i = 0; i < 3 * sizeof answers / sizeof answers[0]; i++) {
+		cr_http_detail detail;
+		cr_http_request request = {.url = site->base,
+		                           .detail = &detail,
+		                           .headers = upgrade,
+		                           .header_count = i % 2 ? 2 : 0};
+		cr_http_response *response;
+
+		answer = answers[i / 3];
+		CHECK_EQ(i % 3 ? cr_http_fetch(f->http, &request, NULL)
+		               : cr_http_send(f->http, &request, &response),
+		         -CORAIL_E_HTTP_PROTOCOL);
+		CHECK_EQ(detail.error, -CORAIL_E_HTTP_PROTOCOL);
+		CHECK_EQ(detail.status, 101);
+		CHECK(strstr(detail.text, "another protocol"));
+	}
+	return 0;
+}
+
 HTTP_TEST(garbage)
 {
 	static const struct {
@@ -451,6 +496,7 @@ int main(void)
 	RUN(unknown_host);
 	RUN(names_are_resolved_on_the_loop);
 	RUN(garbage);
+	RUN(switched_protocols);
 	RUN(a_reset_is_no_short_success);
 	RUN(a_dropped_connection_is_retried_for_get_only);
 	RUN(a_get_is_retried_once);

@@ -251,6 +251,7 @@ struct transfer {
 	bool paused;
 	bool idempotent; /* may be sent twice */
 	bool custom;     /* has options that the next user must not inherit */
+	const char *why; /* what is wrong with the answer's head, when it was refused */
 	char text[CURL_ERROR_SIZE];
 };
 

@@ -175,7 +175,7 @@ static int hop(struct call *call, bool fresh)
 	r = cr__http_transfer_error(transfer);
 	if (r < 0)
 		cr__http_detail_set(call->request->detail, r, transfer->job.code, call->status,
-		                    transfer->text);
+		                    transfer->why ? transfer->why : transfer->text);
 	return r;
 }
 

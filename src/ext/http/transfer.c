@@ -254,9 +254,18 @@ static bool is_framed(struct transfer *transfer)
 	return true;
 }
 
+static size_t refuse(struct transfer *transfer, const char *why)
+{
+	transfer->why = why;
+	transfer->job.error = -CORAIL_E_HTTP_PROTOCOL;
+	return 0;
+}
+
 /*
  * The blank line after the headers of the answer that counts. libcurl takes a connection that ends
- * before it for the end of an empty body: see cr__http_transfer_error().
+ * before it for the end of an empty body: see cr__http_transfer_error(). And it takes what follows
+ * a switch of protocols for a body without end; there is no way to go on with another protocol
+ * here, and none was offered, unless by the caller's own header.
  */
 /* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 static size_t on_header(char *data, size_t unit, size_t size, void *arg)
@@ -268,12 +277,12 @@ static size_t on_header(char *data, size_t unit, size_t size, void *arg)
 	if (transfer->head_ended || size > 2 || (data[0] != '\r' && data[0] != '\n'))
 		return size;
 	status = cr__http_transfer_status(transfer);
+	if (status == 101)
+		return refuse(transfer, "the server switched to another protocol (101)");
 	if (status < 200)
 		return size;
-	if (!is_framed(transfer)) {
-		transfer->job.error = -CORAIL_E_HTTP_PROTOCOL;
-		return 0;
-	}
+	if (!is_framed(transfer))
+		return refuse(transfer, "Content-Length is not a number, or there are several");
 	transfer->head_ended = true;
 	if (transfer->stream && !is_unwanted(transfer, status)) {
 		transfer->head = true;
