@@ -164,6 +164,30 @@ static int without_a_limit_it_stays(cr_pg *db)
 	return 0;
 }
 
+static int ask_once(cr_pg **db)
+{
+	return cr_pg_query(*db, "select 1", NULL, 0, NULL);
+}
+
+/* However short a life a connection has, it serves who waits for it, once. */
+static int too_old_at_once(cr_pg *db)
+{
+	cr_pg_stats stats;
+
+	CHECK_EQ(ask_once(&db), 0);
+	{
+		CORAIL_SCOPE(scope);
+		for (int i = 0; i < 8; i++)
+			cr_spawn(&scope, ask_once, &db);
+		CHECK_EQ(cr_scope_wait(&scope), 0);
+	}
+	cr_pg_stats_get(db, &stats);
+	CHECK_EQ(stats.opened, 9);
+	CHECK_EQ(stats.conn_count, 0);
+	CHECK_EQ(stats.discarded, 0);
+	return 0;
+}
+
 struct waiter {
 	cr_pg *db;
 	int error;
@@ -331,6 +355,8 @@ int main(void)
 	static const cr_pg_options hundred = {PG_PATIENCE, .conn_count_max = 100};
 	static const cr_pg_options lasting = {PG_PATIENCE, .idle_max = CORAIL_NEVER,
 	                                      .lifetime_max = CORAIL_NEVER};
+	static const cr_pg_options fleeting = {PG_PATIENCE, .conn_count_max = 2, .lifetime_max = 1,
+	                                       .idle_max = 1, .check_after = 1};
 	static const cr_pg_options busy = {PG_PATIENCE, .conn_count_max = 8};
 	static const cr_pg_options tuned = {
 		PG_PATIENCE,
@@ -345,6 +371,7 @@ int main(void)
 	RUN_PG_WITH(server_full, &hundred);
 	RUN_PG_WITH(options, &tuned);
 	RUN_PG_WITH(without_a_limit_it_stays, &lasting);
+	RUN_PG_WITH(too_old_at_once, &fleeting);
 	RUN_PG(without_room_to_connect);
 	RUN_PG(without_room_they_share);
 	RUN_PG(closing);

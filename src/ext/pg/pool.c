@@ -64,12 +64,15 @@ void cr__pg_pool_init(cr_pg *pg)
 	pg->idle = (struct idle_list){.time_of = idle_time, .end = idle_end};
 }
 
-/* Lends a connection to the first who waits, or keeps it. */
-static void offer(cr_pg_conn *conn)
+/*
+ * Lends a connection to the first who waits, or keeps it. A fresh one serves once, however short a
+ * life it has: else who waits would wait for ever, and connections be opened without end.
+ */
+static void offer(cr_pg_conn *conn, bool fresh)
 {
 	cr_pg *pg = conn->pg;
 
-	if (pg->closed || too_old(conn, cr_now()))
+	if (pg->closed || (!fresh && too_old(conn, cr_now())))
 		discard(conn);
 	else if (!cr__turns_give(&pg->turns, conn, 0)) {
 		if (pg->idle.count < pg->options.conn_count_idle_max)
@@ -95,7 +98,7 @@ static int open_one(struct opener **handle)
 		opener->next->prev = opener->prev;
 	free(opener);
 	if (r == 0) {
-		offer(conn);
+		offer(conn, true);
 	} else {
 		struct waiter *first = (struct waiter *)pg->turns.first;
 
@@ -271,7 +274,7 @@ void cr_pg_release(cr_pg_conn *conn)
 	if (conn->broken)
 		discard(conn);
 	else
-		offer(conn);
+		offer(conn, false);
 	settle(pg);
 }
 
