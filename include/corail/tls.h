@@ -97,7 +97,10 @@ typedef struct cr_tls_identity {
 typedef struct cr_tls_options {
 	/*
 	 * Who is trusted: a file of certificates, a folder as openssl-rehash(1) makes it, a text;
-	 * several together add up. All NULL: the system's (and SSL_CERT_FILE, SSL_CERT_DIR).
+	 * several together add up. All NULL: the system's (or SSL_CERT_FILE, SSL_CERT_DIR). They
+	 * are read only for those who verify: at once, except that a configuration with
+	 * certificates of its own whose `clients` are not asked for theirs, a server's as a rule,
+	 * reads the system's when the first client uses it.
 	 */
 	const char *ca_file, *ca_dir, *ca_pem;
 	/* A client takes any certificate: no protection against whoever sits in between. */

@@ -5,9 +5,55 @@
 
 #include "tls/pair.h"
 
+#include <unistd.h>
+
 static cr_tls_identity identity_of(const struct pki *pki)
 {
 	return (cr_tls_identity){.chain_pem = pki->chain_pem, .key_pem = pki->key_pem};
+}
+
+/* ------------------------------------------------------------------ the system's authorities --- */
+
+static int meets(cr_tls_config *client, cr_tls_config *server)
+{
+	struct tls_pair pair;
+
+	tls_meet(&pair, client, "localhost", server);
+	tls_part(&pair);
+	return pair.client.result;
+}
+
+/*
+ * Read when the first client needs them by a configuration with certificates of its own: a server
+ * never does, and they are many. One that cannot be a server's reads them when it is opened.
+ */
+static int system_authorities(int *unused)
+{
+	char path[] = "/tmp/corail-authorities-XXXXXX";
+	cr_tls_identity own = identity_of(&pki_local);
+	cr_tls_options either = {.identities = &own, .identity_count = 1};
+	cr_tls_config *both, *client;
+	int fd = mkstemp(path);
+
+	(void)unused;
+	CHECK_GE(fd, 0);
+	CHECK_EQ(setenv("SSL_CERT_FILE", path, 1), 0);
+	both = tls_config(either);
+	CHECK_EQ(cr_tls_config_open(NULL, &client), 0);
+	CHECK_EQ(write(fd, pki_root.cert_pem, strlen(pki_root.cert_pem)),
+	         strlen(pki_root.cert_pem));
+	CHECK_EQ(meets(client, both), -CORAIL_E_TLS_UNKNOWN_CA);
+	CHECK_EQ(meets(both, both), 0);
+	CHECK_EQ(cr_tls_config_reload(both, &either), 0);
+	CHECK_EQ(meets(both, both), 0);
+	CHECK_EQ(ftruncate(fd, 0), 0);
+	CHECK_EQ(meets(both, both), 0);
+	cr_tls_config_close(both);
+	cr_tls_config_close(client);
+	CHECK_EQ(setenv("SSL_CERT_FILE", "/dev/null", 1), 0);
+	CHECK_EQ(unlink(path), 0);
+	close(fd);
+	return 0;
 }
 
 /* ---------------------------------------------------------------------- client certificates --- */
@@ -346,6 +392,7 @@ static int passwords(int *unused)
 int main(void)
 {
 	pki_open();
+	RUN_TASK(system_authorities);
 	RUN_TASK(mutual);
 	RUN_TASK(mutual_stranger);
 	RUN_TASK(protocols);

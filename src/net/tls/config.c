@@ -42,6 +42,7 @@ void cr__tls_context_release(struct cr__tls_context *context)
 		return;
 	cr__tls_identities_free(context);
 	cr__tls_sessions_free(&context->sessions);
+	pthread_mutex_destroy(&context->trust_lock);
 	SSL_CTX_free(context->ctx);
 	free(context->alpn);
 	config_release(context->config);
@@ -71,14 +72,46 @@ static int trust_pem(SSL_CTX *ctx, const char *pem)
 	return r;
 }
 
-static int trust(SSL_CTX *ctx, const cr_tls_options *options)
+/*
+ * The system's authorities. Reading them takes some 50 ms, of the processor and not of the disk:
+ * where nobody is verified, nobody needs them; and what has certificates of its own is as a rule a
+ * server's, which verifies nobody unless it asks for certificates: then it is put off until a
+ * client wants them.
+ */
+static int trust_system(struct cr__tls_context *context, const cr_tls_options *options)
 {
-	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(ctx);
+	const bool asks = options->clients != CORAIL_TLS_CLIENTS_ANY;
+
+	if (!asks && options->insecure)
+		return 0;
+	if (!asks && (options->identity_count > 0 || options->choose)) {
+		context->trust_later = true;
+		return 0;
+	}
+	return SSL_CTX_set_default_verify_paths(context->ctx) ? 0 : -CORAIL_E_TLS_CONFIG;
+}
+
+int cr__tls_context_trust(struct cr__tls_context *context)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&context->trust_lock);
+	if (context->trust_later && !SSL_CTX_set_default_verify_paths(context->ctx))
+		r = -CORAIL_E_TLS_CONFIG;
+	context->trust_later = r < 0;
+	pthread_mutex_unlock(&context->trust_lock);
+	ERR_clear_error();
+	return r;
+}
+
+static int trust(struct cr__tls_context *context, const cr_tls_options *options)
+{
+	SSL_CTX *ctx = context->ctx;
 
 	/* Whoever names an intermediate authority trusts that one. */
-	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
+	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
 	if (!options->ca_file && !options->ca_dir && !options->ca_pem)
-		return SSL_CTX_set_default_verify_paths(ctx) ? 0 : -CORAIL_E_TLS_CONFIG;
+		return trust_system(context, options);
 	if (options->ca_file) {
 		STACK_OF(X509_NAME) * names;
 
@@ -183,7 +216,7 @@ static int ctx_set(struct cr__tls_context *context, const cr_tls_options *option
 	}
 	r = protocol(ctx, options);
 	if (r == 0)
-		r = trust(ctx, options);
+		r = trust(context, options);
 	if (r == 0 && options->alpn)
 		r = alpn_read(context, options->alpn);
 	if (r == 0 && options->alpn)
@@ -220,6 +253,7 @@ static int context_new(const cr_tls_options *options, cr_tls_config *config,
 	context->choose = options->choose;
 	context->choose_arg = options->choose_arg;
 	cr__tls_sessions_init(&context->sessions, options->session_count_max);
+	pthread_mutex_init(&context->trust_lock, NULL);
 	context->ctx = SSL_CTX_new(TLS_method());
 	r = context->ctx ? ctx_set(context, options) : -ENOMEM;
 	if (r < 0) {

@@ -206,6 +206,8 @@ static int client_start(struct cr__tls *tls, const char *target, const char *hos
 {
 	int r = host_set(tls, host);
 
+	if (r == 0 && !tls->context->insecure)
+		r = cr__tls_context_trust(tls->context);
 	SSL_set_connect_state(tls->ssl);
 	SSL_set_verify(tls->ssl, tls->context->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
 	               cr__tls_verified);

@@ -55,6 +55,8 @@ struct cr__tls_context {
 	unsigned char *alpn; /* as on the wire: each name after its length */
 	unsigned alpn_size;
 	struct cr__tls_sessions sessions;
+	pthread_mutex_t trust_lock;
+	bool trust_later; /* the system's authorities are to be read before anybody is verified */
 };
 
 struct cr_tls_config {
@@ -67,6 +69,9 @@ struct cr_tls_config {
 /* The configuration's present context, with a reference for the caller. */
 struct cr__tls_context *cr__tls_context_take(const cr_tls_config *config);
 void cr__tls_context_release(struct cr__tls_context *context);
+
+/* Before a peer is verified: reads the authorities if that was put off. Returns 0 or an error. */
+int cr__tls_context_trust(struct cr__tls_context *context);
 
 /* Reads certificates and keys. Returns 0 or an error, with OpenSSL's reason in its queue. */
 int cr__tls_identities_load(struct cr__tls_context *context, const cr_tls_options *options);
