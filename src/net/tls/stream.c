@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@
  * Reading never sends. What OpenSSL wants to send because of what it read (a warning, a goodbye)
  * waits in `out` for the next write or for the close; the answer to a KeyUpdate is due before the
  * next record only (RFC 8446 section 4.6.3), and is made by SSL_write. So a reader never waits for
- * a peer that does not read.
+ * a peer that does not read; and a peer that wants more answers than a good one ever does is
+ * refused, before they fill the memory.
  *
  * Writing reads only when a message of the peer's for OpenSSL itself (a session ticket, a
  * KeyUpdate) has come by half: the rest must come first. If another task is reading at that
@@ -25,6 +27,7 @@ enum {
 	OVERHEAD = 4 * 64,  /* of so many records */
 	GATHER = 4 * 1024,  /* pieces smaller than that share a record */
 	DRAIN_MAX = 16,     /* records */
+	ANSWERS_MAX = 16 * 1024,
 };
 
 /* How long a close may try to say goodbye. */
@@ -33,6 +36,19 @@ enum {
 static int keep_error(struct cr__tls *tls, int ssl_error)
 {
 	tls->read_error = cr__tls_failed(tls, ssl_error);
+	return tls->read_error;
+}
+
+/*
+ * Only a reader's answers stay in `out` while nobody writes. Each attempt of a TLS 1.2 peer to
+ * renegotiate is worth one, and a server that waits for a request may wait for long.
+ */
+static int answers_check(struct cr__tls *tls)
+{
+	if (cr__tls_held(&tls->out) <= ANSWERS_MAX)
+		return 0;
+	snprintf(tls->failure.text, sizeof tls->failure.text, "too many messages to be answered");
+	tls->failure.error = tls->read_error = -CORAIL_E_TLS_PROTOCOL;
 	return tls->read_error;
 }
 
@@ -57,7 +73,9 @@ static ssize_t stream_read(void *state, void *buffer, size_t size)
 			keep_error(tls, error);
 		if (error != SSL_ERROR_WANT_READ || got > 0)
 			break;
-		r = cr__tls_fill(tls, cancels);
+		r = answers_check(tls);
+		if (r == 0)
+			r = cr__tls_fill(tls, cancels);
 		if (r < 0)
 			return r;
 	}
@@ -144,6 +162,8 @@ static ssize_t stream_write(void *state, const struct iovec *vector, int count)
 	ssize_t total = 0;
 	int r;
 
+	if (tls->cut)
+		return -EPIPE;
 	place_move(&at, 0);
 	if (at.piece < at.end && at.piece->iov_len > RECORD &&
 	    !cr__tls_reserve(&tls->out, BATCH + OVERHEAD))
@@ -152,7 +172,7 @@ static ssize_t stream_write(void *state, const struct iovec *vector, int count)
 		ssize_t n = write_next(tls, &at, cancels);
 
 		if (n < 0) {
-			tls->cut = true;
+			cr__tls_cut(tls);
 			return n;
 		}
 		total += n;
@@ -179,7 +199,10 @@ static int stream_shutdown_write(void *state)
 
 	if (tls->cut)
 		return -EPIPE;
-	if (!(SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN))
+	/* Half of a message for OpenSSL itself: the rest must come first, as for any record. */
+	if (SSL_in_init(tls->ssl))
+		r = encrypt(tls, "", 0, tls->cancels);
+	if (r == 0 && !(SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN))
 		r = goodbye(tls);
 	return r < 0 ? r : cr__tls_flush(tls);
 }

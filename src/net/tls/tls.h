@@ -134,6 +134,9 @@ bool cr__tls_reserve(struct cr__tls_wire *wire, size_t size);
  */
 int cr__tls_fill(struct cr__tls *tls, unsigned cancels);
 
+/* A write came to nothing: drops what is not sent, as nothing can be sent any more. */
+void cr__tls_cut(struct cr__tls *tls);
+
 /* Sends all of `out`. Returns 0, or an error, after which the connection is cut. */
 int cr__tls_flush(struct cr__tls *tls);
 

@@ -163,6 +163,13 @@ int cr__tls_fill(struct cr__tls *tls, unsigned cancels)
 	return n > 0 ? 0 : n < 0 ? (int)n : tls->ended;
 }
 
+void cr__tls_cut(struct cr__tls *tls)
+{
+	tls->cut = true;
+	free(tls->out.data);
+	tls->out = (struct cr__tls_wire){0};
+}
+
 /*
  * The buffer is taken away while it is being sent, because a reader may append to `out` meanwhile.
  */
@@ -181,7 +188,7 @@ int cr__tls_flush(struct cr__tls *tls)
 		}
 		free(sending.data);
 		if (r < 0) {
-			tls->cut = true;
+			cr__tls_cut(tls);
 			return r;
 		}
 	}
