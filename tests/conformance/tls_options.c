@@ -12,7 +12,7 @@ static cr_tls_identity identity_of(const struct pki *pki)
 	return (cr_tls_identity){.chain_pem = pki->chain_pem, .key_pem = pki->key_pem};
 }
 
-/* ------------------------------------------------------------------ the system's authorities --- */
+/* ----------------------------------------------------------------- the system's authorities --- */
 
 static int meets(cr_tls_config *client, cr_tls_config *server)
 {
