@@ -120,6 +120,31 @@ static int partition_and_overflow(int *unused)
 	return 0;
 }
 
+/* The receiver sees who sent it, and its answer gets there. */
+static int answers(int *unused)
+{
+	cr_sim_network network = {.latency = cr_millis(1)};
+	cr_addr a_name, b_name, from;
+	cr_udp *a, *b;
+	char data[8];
+
+	(void)unused;
+	CHECK_EQ(cr_sim_network_set(&network), 0);
+	CHECK_EQ(cr_udp_open("10.0.0.1:0", NULL, &a), 0);
+	CHECK_EQ(cr_udp_open("10.0.0.2:0", NULL, &b), 0);
+	CHECK_EQ(cr_udp_local(a, &a_name), 0);
+	CHECK_EQ(cr_udp_local(b, &b_name), 0);
+	CHECK_EQ(cr_udp_send_to(a, "question", 8, &b_name), 0);
+	CHECK_EQ(cr_udp_receive_from(b, data, sizeof data, &from), 8);
+	CHECK(cr_addr_equal(&from, &a_name));
+	CHECK_EQ(cr_udp_connect(a, &b_name), 0);
+	CHECK_EQ(cr_udp_send_to(b, "answer", 6, &from), 0);
+	CHECK_EQ(cr_timeout(cr_seconds(60), cr_udp_receive(a, data, sizeof data)), 6);
+	cr_udp_close(a);
+	cr_udp_close(b);
+	return 0;
+}
+
 int main(void)
 {
 	RUN_TASK(usually_all_in_order);
@@ -127,5 +152,6 @@ int main(void)
 	RUN_TASK(doubled);
 	RUN_TASK(overtaking);
 	RUN_TASK(partition_and_overflow);
+	RUN_TASK(answers);
 	return test_done();
 }

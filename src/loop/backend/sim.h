@@ -117,6 +117,7 @@ struct cr__sim_sock {
 
 	/* A socket for datagrams; queued_bytes and arrived_bytes count theirs. */
 	bool datagrams, broadcast, multicast_silent;
+	bool local_by_peer; /* its address is that of the connection, and goes with it */
 	struct cr__sim_datagram *flying; /* by time of arrival */
 	struct cr__sim_datagram *arrived, **arrived_tail;
 	struct cr__sim_group *groups;

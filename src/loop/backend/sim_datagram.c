@@ -130,6 +130,29 @@ static void refuse(struct cr__sim_sock *sock)
 }
 
 /*
+ * Whom the receiver sees: the socket's own address if it has one; else, of this host's addresses,
+ * the target's, or the loopback's when that is no host.
+ */
+static struct cr__sim_address source_of(const struct cr__sim_sock *sock,
+                                        const struct cr__sim_address *target, bool many)
+{
+	const struct cr__sim_address unset = {.any.sa_family = sock->local.any.sa_family};
+	const bool named = !group_equal(&sock->local, &unset);
+	struct cr__sim_address from = sock->local;
+
+	if (named || many)
+		cr__sim_address_meant(&from);
+	if ((named || many) && from.any.sa_family == target->any.sa_family)
+		return from;
+	from = *target;
+	if (from.any.sa_family == AF_INET)
+		from.v4.sin_port = port_of(&sock->local);
+	else
+		from.v6.sin6_port = port_of(&sock->local);
+	return from;
+}
+
+/*
  * Delivers to everybody who is meant: all members of a group, all who hear a broadcast, and one of
  * those who share a name otherwise.
  */
@@ -139,25 +162,10 @@ static int deliver(struct cr__sim_sock *sock, const struct cr__sim_address *targ
 	const bool many = is_group(target) || is_broadcast(target);
 	struct cr__sim_sock *found[RECEIVERS_MAX];
 	struct cr__sim *sim = sock->sim;
-	struct cr__sim_address from = sock->local;
+	struct cr__sim_address from = source_of(sock, target, many);
 	size_t count = 0, first = 0;
 	int r = 0;
 
-	if (many && from.any.sa_family == target->any.sa_family) {
-		struct cr__sim_address unset = {.any.sa_family = from.any.sa_family};
-
-		/* Of this host's addresses, the loopback's. */
-		if (group_equal(&from, &unset))
-			cr__sim_address_meant(&from);
-	} else {
-		struct cr__sim_address source = *target;
-
-		if (source.any.sa_family == AF_INET)
-			source.v4.sin_port = port_of(&sock->local);
-		else
-			source.v6.sin6_port = port_of(&sock->local);
-		from = source;
-	}
 	for (struct cr__list *node = sim->bound.next; node != &sim->bound; node = node->next) {
 		struct cr__sim_sock *to = CR__CONTAINER(node, struct cr__sim_sock, bound_link);
 
@@ -337,6 +345,27 @@ uint32_t cr__sim_datagram_ready(const struct cr__sim_sock *sock)
 
 /* ---------------------------------------------------------------------------- life, options --- */
 
+/*
+ * A socket without an address of its own has one while it is connected, as the kernel does it: that
+ * by which it reaches the peer. NULL takes it away.
+ */
+static void local_set(struct cr__sim_sock *sock, const struct cr__sim_address *peer)
+{
+	struct cr__sim_address local = {.any.sa_family = sock->local.any.sa_family,
+	                                .length = sock->local.length};
+
+	if (!sock->local_by_peer && !group_equal(&sock->local, &local))
+		return;
+	if (peer)
+		local = *peer;
+	if (local.any.sa_family == AF_INET)
+		local.v4.sin_port = port_of(&sock->local);
+	else
+		local.v6.sin6_port = port_of(&sock->local);
+	sock->local = local;
+	sock->local_by_peer = peer != NULL;
+}
+
 bool cr__sim_datagram_connect(struct cr__sim_sock *sock, struct cr__op *op)
 {
 	const struct sockaddr *addr = op->buffer;
@@ -346,6 +375,8 @@ bool cr__sim_datagram_connect(struct cr__sim_sock *sock, struct cr__op *op)
 	op->result = 0;
 	if (op->size >= sizeof addr->sa_family && addr->sa_family == AF_UNSPEC) {
 		sock->state = CR__SIM_FRESH;
+		if (sock->local_by_peer)
+			local_set(sock, NULL);
 		return true;
 	}
 	r = cr__sim_address_set(&target, addr, (socklen_t)op->size);
@@ -357,6 +388,7 @@ bool cr__sim_datagram_connect(struct cr__sim_sock *sock, struct cr__op *op)
 		r = name_ensure(sock);
 	}
 	if (r == 0) {
+		local_set(sock, &target);
 		sock->remote = target;
 		sock->state = CR__SIM_CONNECTED;
 	}
