@@ -100,9 +100,50 @@ static int closes_under_a_receiver(struct torture *t)
 	return r;
 }
 
+/* Told that nobody is there, in one of two ways, and connected to somebody else after that. */
+static int hears_of_nobody(struct torture *t)
+{
+	char byte, target[CORAIL_ADDR_TEXT_SIZE];
+	cr_datagram one = {.data = &byte, .size = 1};
+	cr_udp *gone, *udp;
+	cr_addr addr;
+	int r = cr_udp_open("127.0.0.1:0", NULL, &gone);
+
+	if (r < 0)
+		return r;
+	cr_udp_local(gone, &addr);
+	cr_addr_format(&addr, target, sizeof target);
+	cr_udp_close(gone);
+	r = cr_udp_open_peer(target, NULL, &udp);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 2 && r == 0; i++) {
+		r = cr_udp_send(udp, "x", 1);
+		if (r < 0)
+			break;
+		r = i ? cr_udp_receive_batch(udp, &one, 1) : (int)cr_udp_receive(udp, &byte, 1);
+		if (!torture_delivered(t) && !torture_excused(t))
+			CHECK_EQ(r, -ECONNREFUSED);
+		r = r == -ECONNREFUSED ? cr_sleep(cr_micros(50)) : r;
+	}
+	if (r == 0)
+		r = cr_udp_local(udp, &addr);
+	if (r == 0)
+		r = cr_udp_connect(udp, &addr);
+	if (r == 0)
+		r = cr_udp_send(udp, "y", 1);
+	if (r == 0) {
+		r = (int)cr_udp_receive(udp, &byte, 1);
+		r = r == 1 ? 0 : r;
+	}
+	cr_udp_close(udp);
+	return r;
+}
+
 int main(void)
 {
 	TORTURE(loses_no_datagram);
 	TORTURE(closes_under_a_receiver);
+	TORTURE(hears_of_nobody);
 	return test_done();
 }
