@@ -22,7 +22,7 @@ VERSION = 2
 WORDS = (
     "loop_next", "loop_id", "blocks", "block_top", "current",
     "queue", "head", "tail", "mask", "slot_size", "slot_sp", "slot_index",
-    "task_size", "task_sp", "task_wait", "task_generation", "task_flags", "flag_done",
+    "task_size", "task_sp", "task_wait", "task_handle", "task_flags", "flag_done",
     "flag_named", "task_stack", "task_class", "stack_size_min", "name_below", "task_site",
     "task_inner", "node_flags", "flag_cancelled", "wait_reason", "wait_fd", "architecture",
 )

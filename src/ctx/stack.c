@@ -153,9 +153,11 @@ static void carve(struct cr__stack_pool *pool, struct cr__arena *a, size_t count
 	if (c->total >= CARVE)
 		cr__guard_populate(base + stride - PAGE, stride, count);
 	for (size_t i = count; i-- > 0;) {
-		struct cr__stack stack = {base + i * stride, 0, (uint8_t)a->class, (uint8_t)guard};
+		struct cr__stack stack = {.base = base + i * stride, .rest = 0};
 
 		stack.number = pool->number_next + (uint32_t)i;
+		stack.class = (uint8_t)a->class;
+		stack.guard = (uint8_t)guard;
 		if (guard == CR__GUARD_CHECK)
 			*(uint64_t *)(void *)stack.base = CR__STACK_CANARY;
 		if (a->valgrind)
@@ -168,7 +170,8 @@ static void carve(struct cr__stack_pool *pool, struct cr__arena *a, size_t count
 	a->used += count * stride;
 }
 
-int cr__stack_grow(struct cr__stack_pool *pool, unsigned class)
+/* Carves more stacks of a class. Returns 0, or -ENOMEM. */
+static int grow(struct cr__stack_pool *pool, unsigned class)
 {
 	struct cr__arena *a = arena_for(pool, class);
 	size_t count;
@@ -181,6 +184,22 @@ int cr__stack_grow(struct cr__stack_pool *pool, unsigned class)
 	if (reserve_free(&pool->class[class], pool -> class[class].total + count) < 0)
 		return -ENOMEM;
 	carve(pool, a, count);
+	return 0;
+}
+
+int cr__stack_take_cold(struct cr__stack_pool *pool, unsigned class, struct cr__stack *ret_stack)
+{
+	struct cr__stack_class *c = &pool->class[class];
+
+	if (c->count == 0) {
+		int r = grow(pool, class);
+
+		if (r < 0)
+			return r;
+	}
+	cr__stack_copy(ret_stack, &c->free[--c->count]);
+	if (c->cold > c->count)
+		c->cold = c->count;
 	return 0;
 }
 

@@ -10,6 +10,7 @@
  * what runs on it.
  */
 
+#include "base/hot.h"
 #include "ctx/guard.h"
 #include "ctx/sanitize.h"
 
@@ -25,11 +26,18 @@ enum {
 };
 
 struct cr__stack {
-	char *base;      /* the low end, where the guard lies */
-	uint32_t number; /* in its pool: decides its colour */
-	uint8_t class;
-	uint8_t guard; /* enum cr__guard */
+	char *base; /* the low end, where the guard lies */
+	union {
+		struct {
+			uint32_t number; /* in its pool: decides its colour */
+			uint8_t class;
+			uint8_t guard; /* enum cr__guard */
+		};
+		uint64_t rest; /* all of them, to copy */
+	};
 };
+
+_Static_assert(sizeof(struct cr__stack) == 16, "two words to copy");
 
 /* Free stacks of one class. */
 struct cr__stack_class {
@@ -62,31 +70,49 @@ static inline size_t cr__stack_size(unsigned class)
 	return (size_t)CR__STACK_SIZE_MIN << class;
 }
 
-/* Carves more stacks of a class. Returns 0, or -ENOMEM. */
-int cr__stack_grow(struct cr__stack_pool *pool, unsigned class);
+/*
+ * Word by word, as they were written a moment ago: a copy in one piece would wait for those stores
+ * to retire.
+ */
+CR__HOT void cr__stack_copy(struct cr__stack *to, const struct cr__stack *from)
+{
+	to->base = from->base;
+	to->rest = from->rest;
+}
+
+/* Takes a stack whose pages were kept. Returns false if there is none. */
+CR__HOT bool cr__stack_take_warm(struct cr__stack_pool *pool, unsigned class,
+                                 struct cr__stack *ret_stack)
+{
+	struct cr__stack_class *c = &pool->class[class];
+	size_t count = c->count;
+
+	if (__builtin_expect(count <= c->cold, 0))
+		return false;
+	c->count = count - 1;
+	cr__stack_copy(ret_stack, &c->free[count - 1]);
+	return true;
+}
+
+/* Takes a stack whose pages were given back, or a new one. Returns 0, or -ENOMEM. */
+int cr__stack_take_cold(struct cr__stack_pool *pool, unsigned class, struct cr__stack *ret_stack);
 
 /* Takes a stack. Returns 0, or -ENOMEM. */
 static inline int cr__stack_take(struct cr__stack_pool *pool, unsigned class,
                                  struct cr__stack *ret_stack)
 {
-	struct cr__stack_class *c = &pool->class[class];
-
-	if (__builtin_expect(c->count == 0, 0)) {
-		int r = cr__stack_grow(pool, class);
-
-		if (r < 0)
-			return r;
-	}
-	*ret_stack = c->free[--c->count];
-	if (__builtin_expect(c->cold > c->count, 0))
-		c->cold = c->count;
-	return 0;
+	if (cr__stack_take_warm(pool, class, ret_stack))
+		return 0;
+	return cr__stack_take_cold(pool, class, ret_stack);
 }
 
-/* What happens now and then when a stack is returned: a high-water sample, giving pages back. */
-void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack);
-
 enum { CR__STACK_TIDY_EVERY = 1024 };
+
+/*
+ * What is due now and then when stacks have been returned, this one last: a high-water sample,
+ * giving pages back.
+ */
+void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack);
 
 /*
  * For a loop with nothing to do: gives the pages of a few cold stacks back. A burst of tasks that
@@ -95,22 +121,17 @@ enum { CR__STACK_TIDY_EVERY = 1024 };
  */
 bool cr__stack_pool_rest(struct cr__stack_pool *pool);
 
-/* Returns a stack; it may be the one that the caller still runs on, until it switches away. */
-static inline void cr__stack_give(struct cr__stack_pool *pool, const struct cr__stack *stack)
+/*
+ * Returns a stack; it may be the one that the caller still runs on, until it switches away. True:
+ * cr__stack_tidy() is due.
+ */
+CR__HOT __attribute__((warn_unused_result)) bool cr__stack_give(struct cr__stack_pool *pool,
+                                                                const struct cr__stack *stack)
 {
 	struct cr__stack_class *c = &pool->class[stack->class];
-	struct cr__stack *place = &c->free[c->count++];
 
-	/*
-	 * Word by word, as they were written a moment ago: a wide copy would wait for those stores
-	 * to retire.
-	 */
-	place->base = stack->base;
-	place->number = stack->number;
-	place->class = stack->class;
-	place->guard = stack->guard;
-	if (__builtin_expect(++pool->frees % CR__STACK_TIDY_EVERY == 0, 0))
-		cr__stack_tidy(pool, stack);
+	cr__stack_copy(&c->free[c->count++], stack);
+	return __builtin_expect(++pool->frees % CR__STACK_TIDY_EVERY == 0, 0);
 }
 
 /* Where its frames begin: the high end, shifted by the colour. */

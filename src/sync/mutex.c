@@ -69,7 +69,7 @@ int cr__mutex_give(struct cr__sched *s, struct cr__locker *locker)
 {
 	if (locker->mutex->cr__owner)
 		return enqueue(s, locker);
-	locker->mutex->cr__owner = cr__task_handle(s, locker->waiter.wait.task).id;
+	locker->mutex->cr__owner = locker->waiter.wait.task->handle.id;
 	return 1;
 }
 
@@ -84,7 +84,7 @@ void cr__mutex_release(struct cr__sched *s, cr_mutex *mutex)
 	}
 	task = first->wait.task;
 	cr__hold_forget(hold_of(mutex));
-	mutex->cr__owner = cr__task_handle(s, task).id;
+	mutex->cr__owner = task->handle.id;
 	if (cr__waiters_first(&mutex->cr__waiters))
 		cr__hold_watch(hold_of(mutex), task, owner_ended);
 	cr__wake(s, task, CR__CONTAINER(first, struct cr__locker, waiter)->status);

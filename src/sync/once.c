@@ -40,7 +40,7 @@ static void pass_on(cr_once *once)
 	once->cr__runner = 0;
 	if (!next)
 		return;
-	once->cr__runner = cr__task_handle(s, next->wait.task).id;
+	once->cr__runner = next->wait.task->handle.id;
 	cr__wake(s, next->wait.task, YOUR_TURN);
 }
 

@@ -79,7 +79,7 @@ static void readers_let_in(struct cr__sched *s, cr_rwlock *lock)
 	struct cr__waiter *waiter;
 
 	while ((waiter = cr__waiters_pop(&lock->cr__reading)) != NULL) {
-		reader_add(lock, cr__task_handle(s, waiter->wait.task).id);
+		reader_add(lock, waiter->wait.task->handle.id);
 		cr__wake(s, waiter->wait.task, 0);
 	}
 }
@@ -90,7 +90,7 @@ static void writer_let_in(struct cr__sched *s, cr_rwlock *lock)
 
 	if (!waiter)
 		return;
-	lock->cr__writer = cr__task_handle(s, waiter->wait.task).id;
+	lock->cr__writer = waiter->wait.task->handle.id;
 	cr__wake(s, waiter->wait.task, 0);
 }
 

@@ -98,7 +98,7 @@ static inline int cr__sync_enter(struct cr__sched *s)
 /* The running task's handle as a number; 0 for the loop itself, which owns nothing. */
 static inline int64_t cr__sync_self(const struct cr__sched *s)
 {
-	return s && s->current ? cr__task_handle(s, cr__running(s)).id : 0;
+	return s && s->current ? cr__running(s)->handle.id : 0;
 }
 
 /* The task behind such a number while it lives, else NULL. */

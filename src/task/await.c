@@ -53,7 +53,16 @@ static cr_task join_holder(const struct cr__wait *wait)
 {
 	const struct cr__join *join = CR__CONTAINER(wait, const struct cr__join, wait);
 
-	return cr__task_handle(cr__sched_self(), join->target);
+	return join->target->handle;
+}
+
+/* What a task's own record says in all of its waits: written at the first. */
+static void join_prepare(struct cr__task *self)
+{
+	cr__task_extra(self)->join = (struct cr__join){
+		.wait = {.abort = join_abort, .reason = "await", .fd = -1, .holder = join_holder},
+	};
+	self->flags |= CR__TASK_AWAITS;
 }
 
 /*
@@ -79,11 +88,8 @@ int cr_await(cr_task handle)
 	if (__builtin_expect(task == self, 0))
 		return -EDEADLK;
 	join = &cr__task_extra(self)->join;
-	join->wait.abort = join_abort;
-	join->wait.reason = "await";
-	join->wait.fd = -1;
-	join->wait.holder = join_holder;
-	join->ended = NULL;
+	if (__builtin_expect(!(self->flags & CR__TASK_AWAITS), 0))
+		join_prepare(self);
 	join_link(join, task);
 	return cr__park_in(s, self, &join->wait);
 }
@@ -304,7 +310,7 @@ cr_task cr_task_self(void)
 
 	if (!s || !s->current)
 		return (cr_task){0};
-	return cr__task_handle(s, cr__running(s));
+	return cr__running(s)->handle;
 }
 
 const char *cr_task_name(cr_task handle)

@@ -36,6 +36,12 @@ void cr__blocks_destroy(struct cr__sched *s)
 	s->queue = NULL;
 }
 
+/* Not the same for each loop: handles hold only a part of the loop's number. */
+static int64_t generation_first(const struct cr__sched *s)
+{
+	return 1 + ((uint32_t)(s->loop.id >> CR__LOOP_BITS) * UINT32_C(40503)) % INT32_MAX;
+}
+
 struct cr__task *cr__block_fresh(struct cr__sched *s, int *ret_error)
 {
 	struct cr__task *task;
@@ -58,9 +64,9 @@ struct cr__task *cr__block_fresh(struct cr__sched *s, int *ret_error)
 			return NULL;
 		s->block_committed += COMMIT_STEP;
 	}
-	task = &s->blocks[++s->block_top];
-	/* Not the same for each loop: handles hold only a part of the loop's number. */
-	task->generation = 1 +
-	                   ((uint32_t)(s->loop.id >> CR__LOOP_BITS) * UINT32_C(40503)) % INT32_MAX;
+	s->block_top++;
+	task = &s->blocks[s->block_top];
+	task->inner = &task->node;
+	task->handle.id = generation_first(s) * CR__GENERATION + s->handle_bits + s->block_top;
 	return task;
 }

@@ -241,7 +241,7 @@ void cr__debug_suspend(struct cr__sched *s, struct cr__task *self)
 	debug->cycle_reported = false;
 	/* It has left what was cancelled. */
 	if (!cr__node_cancelled(self->inner))
-		debug->refusals[cr__task_index(s, self) % CR__REFUSALS].task = 0;
+		debug->refusals[cr__task_index(self) % CR__REFUSALS].task = 0;
 	if (!debug->locks)
 		return;
 	count = debug->locks(&held);
@@ -276,8 +276,8 @@ static __attribute__((noinline, cold)) void report_refusal(struct cr__debug *deb
 void cr__debug_refuse(struct cr__sched *s, struct cr__task *self)
 {
 	struct cr__debug *debug = s->debug;
-	struct cr__refusal *refusal = &debug->refusals[cr__task_index(s, self) % CR__REFUSALS];
-	int64_t task = cr__task_handle(s, self).id;
+	struct cr__refusal *refusal = &debug->refusals[cr__task_index(self) % CR__REFUSALS];
+	int64_t task = self->handle.id;
 	cr_nsec now = cr__loop_now(&s->loop);
 
 	if (debug->options.ignored < 0)

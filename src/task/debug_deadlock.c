@@ -120,7 +120,7 @@ static void add_cycle(struct graph *g, uint32_t from, uint32_t depth)
 	g->cycles++;
 	cr__report_add(&g->report, "corail: a cycle: ");
 	for (uint32_t i = from; i <= depth; i++) {
-		uint32_t index = cr__task_index(g->s, g->path[i]);
+		uint32_t index = cr__task_index(g->path[i]);
 
 		if (g->seen[index] != ON_CYCLE)
 			g->on_cycles++;
@@ -197,13 +197,13 @@ static void search(struct graph *g, struct cr__task *start)
 
 	g->path[0] = start;
 	g->child[0] = NULL;
-	g->seen[cr__task_index(g->s, start)] = ON_PATH;
+	g->seen[cr__task_index(start)] = ON_PATH;
 	for (;;) {
 		struct cr__task *next = edge_next(g, depth);
-		uint8_t *seen = next ? &g->seen[cr__task_index(g->s, next)] : NULL;
+		uint8_t *seen = next ? &g->seen[cr__task_index(next)] : NULL;
 
 		if (!next) {
-			seen = &g->seen[cr__task_index(g->s, g->path[depth])];
+			seen = &g->seen[cr__task_index(g->path[depth])];
 			if (*seen == ON_PATH)
 				*seen = FINISHED;
 			if (depth-- == 0)
@@ -231,7 +231,7 @@ static int find_cycles(struct graph *g)
 	if (g->seen && g->path && g->child) {
 		for (struct cr__node *node = root; node; node = cr__node_walk(root, node, false))
 			if (node != root && !(node->flags & CR__NODE_SCOPE) &&
-			    g->seen[cr__task_index(g->s, cr__task_of_node(node))] == UNSEEN)
+			    g->seen[cr__task_index(cr__task_of_node(node))] == UNSEEN)
 				search(g, cr__task_of_node(node));
 		count = 0;
 	}

@@ -39,7 +39,7 @@ const struct cr__debug_descriptor cr__debug_descriptor = {
 			WORD(sizeof(struct cr__task)),
 			WORD(offsetof(struct cr__task, sp)),
 			WORD(offsetof(struct cr__task, wait)),
-			WORD(offsetof(struct cr__task, generation)),
+			WORD(offsetof(struct cr__task, handle)),
 			WORD(offsetof(struct cr__task, flags)),
 			WORD(CR__TASK_DONE),
 			WORD(CR__TASK_NAMED),

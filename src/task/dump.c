@@ -18,7 +18,7 @@ static void describe(struct cr__sched *s, struct cr__task *task, cr_task_info *i
 	struct cr__task *parent = cr__task_scope(task)->owner;
 
 	*info = (cr_task_info){
-		.task = cr__task_handle(s, task),
+		.task = task->handle,
 		.state = state_of(s, task),
 		.name = cr__task_name(task),
 		.site = task->site,
@@ -28,7 +28,7 @@ static void describe(struct cr__sched *s, struct cr__task *task, cr_task_info *i
 		.stack_size_bytes = cr__stack_size(task->stack.class),
 	};
 	if (parent && parent != &s->loop_task)
-		info->parent = cr__task_handle(s, parent);
+		info->parent = parent->handle;
 }
 
 size_t cr__tasks_below(struct cr__sched *s, struct cr__node *root,

@@ -41,10 +41,8 @@ static inline int cr__switch_to(struct cr__sched *s, struct cr__task *self, void
  */
 enum { CR__FRAME_AHEAD = 16 };
 
-/*
- * always_inline: gcc 12 finds a function that only prefetches without effect, and drops its calls.
- */
-static inline __attribute__((always_inline)) void cr__fetch_ahead(struct cr__sched *s)
+/* Not a call in any case: gcc 12 finds a function that only prefetches without effect. */
+CR__HOT void cr__fetch_ahead(struct cr__sched *s)
 {
 	const char *frame;
 
@@ -59,7 +57,7 @@ static inline __attribute__((always_inline)) void cr__fetch_ahead(struct cr__sch
  * Who is next: the first task in the queue, or the loop, whose slot holds index 0. `queued`: the
  * queue is known to hold somebody, the running task itself.
  */
-static inline struct cr__slot *cr__next_slot(struct cr__sched *s, bool queued)
+CR__HOT struct cr__slot *cr__next_slot(struct cr__sched *s, bool queued)
 {
 	if (__builtin_expect(s->loop.handed == s->loop.poll_at, 0) ||
 	    (!queued && cr__queue_empty(s)))
@@ -71,7 +69,7 @@ static inline struct cr__slot *cr__next_slot(struct cr__sched *s, bool queued)
 /*
  * Gives the processor away; *save_sp gets the context. Returns the value that it is resumed with.
  */
-static inline int cr__hand_over(struct cr__sched *s, void **save_sp, bool queued)
+CR__HOT int cr__hand_over(struct cr__sched *s, void **save_sp, bool queued)
 {
 	struct cr__task *self = &s->blocks[s->current];
 	struct cr__slot *slot = cr__next_slot(s, queued);
@@ -103,19 +101,18 @@ int cr__budget_yield(struct cr__sched *s);
 int cr__park_slowly(struct cr__sched *s, struct cr__task *self);
 
 /* cr__park() for those who have the scheduler at hand. */
-static inline int cr__park_in(struct cr__sched *s, struct cr__task *self, struct cr__wait *wait)
+CR__HOT int cr__park_in(struct cr__sched *s, struct cr__task *self, struct cr__wait *wait)
 {
 	wait->task = self;
 	self->wait = wait;
-	if (__builtin_expect((s->special & (CR__UNGUARDED | CR__DEBUGGED | CR__EXCEPTIONS)) ||
-	                             cr__park_hook != NULL,
-	                     0))
+	/* Any of the flags: below them is the number of cancelled nodes. */
+	if (__builtin_expect(s->special >= CR__HOOKED, 0))
 		return cr__park_slowly(s, self);
 	return cr__hand_over(s, &self->sp, false);
 }
 
 /* Gives the processor away for good: the running task has ended. */
-static inline _Noreturn void cr__leave(struct cr__sched *s, struct cr__task *task)
+CR__HOT _Noreturn void cr__leave(struct cr__sched *s, struct cr__task *task)
 {
 	struct cr__slot *slot = cr__next_slot(s, false);
 

@@ -246,6 +246,8 @@ static int sched_open(struct cr__sched *s, const cr_options *options)
 	s->handle_bits = (uint32_t)(s->loop.id % (1 << CR__LOOP_BITS)) << CR__INDEX_BITS;
 	s->errno_at = &errno;
 	s->descriptor = &cr__debug_descriptor;
+	if (cr__park_hook)
+		s->special |= CR__HOOKED;
 	s->quantum = 1;
 	s->loop_task.inner = &s->loop_task.node;
 	s->loop_task.site = "\0the loop";

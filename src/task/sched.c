@@ -9,9 +9,20 @@
 
 void (*cr__park_hook)(struct cr__wait *wait);
 
+void cr__park_hook_set(void (*hook)(struct cr__wait *wait))
+{
+	struct cr__sched *s = cr__sched_self();
+
+	cr__park_hook = hook;
+	if (s && hook)
+		s->special |= CR__HOOKED;
+	else if (s)
+		s->special &= ~CR__HOOKED;
+}
+
 #if CR__SANITIZED
 
-static void arrive(void)
+void cr__sched_arrive(void)
 {
 	struct cr__sched *s = cr__sched_self();
 
@@ -21,12 +32,6 @@ static void arrive(void)
 	 */
 	cr__fiber_arrive(&cr__running(s)->fiber, &s->loop_task.fiber);
 }
-
-void (*const cr__sched_arrive)(void) = arrive;
-
-#else
-
-void (*const cr__sched_arrive)(void) = NULL;
 
 #endif
 

@@ -20,6 +20,7 @@
 #include <corail/debug.h>
 #include <corail/task.h>
 
+#include "base/hot.h"
 #include "base/panic.h"
 #include "ctx/ctx.h"
 #include "ctx/stack.h"
@@ -51,14 +52,19 @@ enum {
 	CR__TASK_REPORTED = 1 << 4, /* by cr_scope_next() */
 	CR__TASK_KEEPS = 1 << 5,    /* its struct cr__extra lists what it must let go of: keep.h */
 	CR__TASK_LOCALS = 1 << 6,   /* and its task-local values: local.h */
+	CR__TASK_AWAITS = 1 << 7,   /* it was in cr_await() before: its own join is prepared */
 };
 
+/*
+ * While a block is free, its task is in no deeper node than its own, waits for nothing and is awaited
+ * by nobody: what is so at a task's end need not be written at the next one's birth.
+ */
 struct cr__task {
 	/* What parking and waking touch. */
 	void *sp;               /* while it is parked; a runnable one's is in its slot */
 	struct cr__node *inner; /* the deepest node it is in */
 	struct cr__wait *wait;  /* what it is parked on; NULL while it runs or is runnable */
-	uint32_t generation;    /* of this block: even while it is free */
+	cr_task handle;         /* its own; while the block is free, the one of its next task */
 	uint32_t flags;
 	int32_t result;
 	struct cr__node node;     /* 40 bytes */
@@ -150,10 +156,14 @@ enum {
 
 enum { CR__SCOPE_MAGIC = 0x5c0be };
 
-/* In special: some stacks have no guard; suspensions are watched; the program speaks C++. */
+/*
+ * In special: some stacks have no guard; suspensions are watched; the program speaks C++; a test
+ * wants to know of each suspension.
+ */
 #define CR__UNGUARDED (UINT32_C(1) << 31)
 #define CR__DEBUGGED (UINT32_C(1) << 30)
 #define CR__EXCEPTIONS (UINT32_C(1) << 29)
+#define CR__HOOKED (UINT32_C(1) << 28)
 
 /*
  * What the C++ runtime keeps for each thread: the exceptions whose handlers are being run, the
@@ -172,8 +182,7 @@ struct cr__sched {
 	uint32_t current; /* the running task's index; 0 while the loop itself runs */
 	/*
 	 * Reasons for suspensions to look closer: how many nodes are cancelled, CR__UNGUARDED
-	 * when some stacks have no guard, so that their low ends must be checked, CR__DEBUGGED, and
-	 * CR__EXCEPTIONS.
+	 * when some stacks have no guard, so that their low ends must be checked, and the others.
 	 */
 	uint32_t special;
 	/*
@@ -192,7 +201,7 @@ struct cr__sched {
 	/* not beside `spawned`: counted up together, a death would hold up the next birth */
 	uint64_t alive;
 	uint32_t block_top, block_committed, block_max, block_limit;
-	uint32_t handle_bits; /* the loop's, in each handle */
+	uint32_t handle_bits; /* the loop's, in each handle: cr__block_fresh() */
 	struct cr__stack_pool stacks;
 	unsigned stack_class_default;
 
@@ -261,15 +270,24 @@ static inline bool cr__node_cancelled(const struct cr__node *node)
 	return node->flags & CR__NODE_CANCELLED;
 }
 
+/*
+ * Handles. 31 bits of the block's generation, never 0, 8 bits that tell loops apart, 24 bits of
+ * index; positive. A negative one is the error that kept the task from starting. Zero belongs to
+ * nobody.
+ */
+enum { CR__INDEX_BITS = 24, CR__LOOP_BITS = 8 };
+#define CR__GENERATION (INT64_C(1) << 32)
+
+/* The index of a block; 0 for the loop's own. */
+static inline uint32_t cr__task_index(const struct cr__task *task)
+{
+	return (uint32_t)task->handle.id & ((1U << CR__INDEX_BITS) - 1);
+}
+
 /* ---- sched.c: the run queue and the switch ---- */
 
 /* Room for `count` blocks and the loop's. Returns 0, or -ENOMEM with the queue as it was. */
 int cr__queue_reserve(struct cr__sched *s, uint32_t count);
-
-static inline uint32_t cr__task_index(const struct cr__sched *s, const struct cr__task *task)
-{
-	return (uint32_t)(task - s->blocks);
-}
 
 /* The running task; NULL while the loop itself runs. */
 static inline struct cr__task *cr__running(const struct cr__sched *s)
@@ -317,13 +335,13 @@ static inline uint32_t cr__queue_count(const struct cr__sched *s)
 	return (s->tail - s->loop.handed) / (uint32_t)sizeof(struct cr__slot);
 }
 
-/* Appends a suspended task to the run queue. */
-static inline void cr__ready(struct cr__sched *s, struct cr__task *task, int value)
+/* Appends a task, suspended at `sp`, to the run queue. */
+CR__HOT void cr__ready(struct cr__sched *s, struct cr__task *task, void *sp, int value)
 {
 	struct cr__slot *slot = cr__queue_push(s);
 
-	slot->sp = task->sp;
-	slot->index = cr__task_index(s, task);
+	slot->sp = sp;
+	slot->index = cr__task_index(task);
 	slot->value = value;
 }
 
@@ -345,26 +363,32 @@ static inline struct cr__sched *cr__sched_in_task(const char *caller)
 }
 
 /* cr__unpark() for those who have the scheduler at hand. */
-static inline void cr__wake(struct cr__sched *s, struct cr__task *task, int status)
+CR__HOT void cr__wake(struct cr__sched *s, struct cr__task *task, int status)
 {
 	CR__ASSERT(task->wait != NULL);
 	task->wait = NULL;
-	cr__ready(s, task, status);
+	cr__ready(s, task, task->sp, status);
 }
 
 /* Runs tasks, `count` hand-overs long at most: returns when the loop has reason to poll. */
 void cr__sched_batch(struct cr__sched *s, int32_t count);
 
-/* What a fresh context calls first; NULL outside sanitizers' builds. */
-extern void (*const cr__sched_arrive)(void);
+/* What a fresh context calls first: only sanitizers must be told where it is. */
+#if CR__SANITIZED
+void cr__sched_arrive(void);
+#define CR__SCHED_ARRIVE cr__sched_arrive
+#else
+#define CR__SCHED_ARRIVE NULL
+#endif
 
 /*
- * For tests: called on the loop's stack whenever a task has parked, before anything else. NULL:
- * not.
+ * For tests: called on the loop's stack whenever a task has parked, before anything else; NULL: not.
+ * It holds for this thread's loop and for those that begin after it.
  */
 extern void (*cr__park_hook)(struct cr__wait *wait);
+void cr__park_hook_set(void (*hook)(struct cr__wait *wait));
 
-/* ---- block.c: control blocks and handles ---- */
+/* ---- block.c: control blocks ---- */
 
 int cr__blocks_init(struct cr__sched *s, size_t count_max);
 void cr__blocks_destroy(struct cr__sched *s);
@@ -372,47 +396,47 @@ void cr__blocks_destroy(struct cr__sched *s);
 /* A block that was never used before, or NULL: -ENOMEM or -EAGAIN in ret_error. */
 struct cr__task *cr__block_fresh(struct cr__sched *s, int *ret_error);
 
-/* A free block, or as cr__block_fresh(). */
-static inline struct cr__task *cr__block_take(struct cr__sched *s, int *ret_error)
+/* Whether a block that was used before is free, and may be taken. */
+static inline bool cr__block_waits(const struct cr__sched *s)
+{
+	return s->free && s->alive < s->block_limit;
+}
+
+/* Takes that one. */
+static inline struct cr__task *cr__block_take_used(struct cr__sched *s)
 {
 	struct cr__task *task = s->free;
 
-	if (__builtin_expect(!task || s->alive >= s->block_limit, 0))
-		return cr__block_fresh(s, ret_error);
 	s->free = task->next;
 	return task;
 }
 
-/* Gives a block back: from now on handles of its task are stale. */
-static inline void cr__block_give(struct cr__sched *s, struct cr__task *task)
+/* A free block, or as cr__block_fresh(). */
+static inline struct cr__task *cr__block_take(struct cr__sched *s, int *ret_error)
 {
-	task->generation = task->generation == INT32_MAX ? 1 : task->generation + 1;
+	return cr__block_waits(s) ? cr__block_take_used(s) : cr__block_fresh(s, ret_error);
+}
+
+/* Gives a block back: from now on handles of its task are stale. */
+CR__HOT void cr__block_give(struct cr__sched *s, struct cr__task *task)
+{
+	task->handle.id = (int64_t)((uint64_t)task->handle.id + CR__GENERATION);
+	if (__builtin_expect(task->handle.id < 0, 0))
+		task->handle.id = (task->handle.id & (CR__GENERATION - 1)) + CR__GENERATION;
 	task->flags = CR__TASK_DONE;
 	task->next = s->free;
 	s->free = task;
 }
 
-/*
- * Handles. 31 bits of the block's generation, 8 bits that tell loops apart, 24 bits of index;
- * positive. A negative one is the error that kept the task from starting. Zero belongs to nobody.
- */
-enum { CR__INDEX_BITS = 24, CR__LOOP_BITS = 8 };
-
-static inline cr_task cr__task_handle(const struct cr__sched *s, const struct cr__task *task)
-{
-	return (cr_task){(int64_t)((uint64_t)task->generation << 32 | s->handle_bits |
-	                           cr__task_index(s, task))};
-}
-
 /* The task behind a handle, alive or ended; NULL for a stale one, or one that never was. */
 static inline struct cr__task *cr__task_lookup(struct cr__sched *s, cr_task handle)
 {
-	uint64_t id = (uint64_t)handle.id;
-	uint32_t index = id & ((1u << CR__INDEX_BITS) - 1);
+	uint32_t index = (uint32_t)handle.id & ((1u << CR__INDEX_BITS) - 1);
+	struct cr__task *task = &s->blocks[index];
 
-	if (((uint32_t)id ^ s->handle_bits) != index || index - 1 >= s->block_top)
+	if (__builtin_expect(index - 1 >= s->block_top, 0))
 		return NULL;
-	return s->blocks[index].generation == id >> 32 ? &s->blocks[index] : NULL;
+	return task->handle.id == handle.id ? task : NULL;
 }
 
 /* The same outside the hot path: without a scheduler too, and with the error to return for NULL. */
@@ -431,8 +455,8 @@ static inline struct cr__task *cr__task_find(struct cr__sched *s, cr_task handle
  * Hangs a node below its parent, behind its siblings: the ring's end is just before its first. It
  * is cancelled where the parent is.
  */
-static inline void cr__node_link(struct cr__sched *s, struct cr__node *node,
-                                 struct cr__node *parent, uint32_t flags)
+CR__HOT void cr__node_link(struct cr__sched *s, struct cr__node *node, struct cr__node *parent,
+                           uint32_t flags)
 {
 	struct cr__node *first = parent->child;
 
@@ -452,7 +476,7 @@ static inline void cr__node_link(struct cr__sched *s, struct cr__node *node,
 	first->prev = node;
 }
 
-static inline void cr__node_unlink(struct cr__sched *s, struct cr__node *node)
+CR__HOT void cr__node_unlink(struct cr__sched *s, struct cr__node *node)
 {
 	struct cr__node *parent = node->parent;
 

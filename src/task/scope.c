@@ -203,7 +203,7 @@ int cr_scope_next(cr_scope *scope, cr_task *ret_task)
 			return r;
 	}
 	task = cr__task_of_node(sc->unread.first);
-	*ret_task = cr__task_handle(s, task);
+	*ret_task = task->handle;
 	cr__ended_read(s, task);
 	return 0;
 }

@@ -49,57 +49,48 @@ void cr_task_name_set(const char *name)
 	name_set(cr__task_current("cr_task_name_set"), name);
 }
 
-struct birth {
-	cr__fn fn;
-	const void *arg;
-	size_t copy_size;
-	cr__site site;
-	unsigned class;
-};
-
-/* Takes a block and a stack and sets the context up. NULL, and why, when there is no room. */
-static inline struct cr__task *create(struct cr__sched *s, struct cr__scope *scope,
-                                      const struct birth *birth, int *ret_error)
+/* Gives a block its stack. Returns the high end, below what every task has there. */
+CR__HOT char *move_in(struct cr__task *task, const struct cr__stack *stack)
 {
-	struct cr__task *task = cr__block_take(s, ret_error);
-	struct cr__stack stack;
-	const void *arg = birth->arg;
-	char *top;
+	char *end = stack->base + cr__stack_size(stack->class);
 
-	if (__builtin_expect(!task, 0))
-		return NULL;
-	*ret_error = cr__stack_take(&s->stacks, birth->class, &stack);
-	if (__builtin_expect(*ret_error < 0, 0)) {
-		cr__block_give(s, task);
-		return NULL;
-	}
-	/* Word by word: they stay in registers. */
-	task->stack.base = stack.base;
-	task->stack.number = stack.number;
-	task->stack.class = stack.class;
-	task->stack.guard = stack.guard;
-	if (__builtin_expect(stack.guard == CR__GUARD_CHECK, 0))
-		s->special |= CR__UNGUARDED;
-	task->extra = (struct cr__extra *)(void *)(stack.base + cr__stack_size(stack.class) -
-	                                           sizeof(struct cr__extra));
-	top = cr__stack_top(&stack) - rounded(sizeof(struct cr__extra));
+	cr__stack_copy(&task->stack, stack);
+	task->extra = (struct cr__extra *)(void *)(end - sizeof(struct cr__extra));
 #if CR__SANITIZED
-	cr__fiber_init(&task->fiber, stack.base, cr__stack_size(stack.class));
+	cr__fiber_init(&task->fiber, stack->base, cr__stack_size(stack->class));
 #endif
-	if (birth->copy_size) {
-		top -= rounded(birth->copy_size);
-		arg = memcpy(top, birth->arg, birth->copy_size);
-	}
-	task->sp = cr__ctx_make(top, birth->fn, arg, task_finish, cr__sched_arrive);
-	task->inner = &task->node;
-	task->wait = NULL;
+	return cr__stack_top(stack) - rounded(sizeof(struct cr__extra));
+}
+
+/* Sets up a task whose frames begin at `top`. Returns its first stack pointer. */
+CR__HOT void *begin(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task, char *top,
+                    cr__fn fn, const void *arg, cr__site site)
+{
+	void *sp = cr__ctx_make(top, fn, arg, task_finish, CR__SCHED_ARRIVE);
+
 	task->flags = 0;
-	task->joiners = NULL;
-	task->site = birth->site;
+	task->site = site;
 	cr__node_link(s, &task->node, &scope->node, 0);
 	s->spawned++;
 	s->alive++;
 	scope->alive++;
+	return sp;
+}
+
+/* Takes a block and a stack. NULL, and why, when there is no room. */
+static struct cr__task *create(struct cr__sched *s, unsigned class, char **ret_top, int *ret_error)
+{
+	struct cr__task *task = cr__block_take(s, ret_error);
+	struct cr__stack stack;
+
+	if (!task)
+		return NULL;
+	*ret_error = cr__stack_take(&s->stacks, class, &stack);
+	if (*ret_error < 0) {
+		cr__block_give(s, task);
+		return NULL;
+	}
+	*ret_top = move_in(task, &stack);
 	return task;
 }
 
@@ -124,36 +115,71 @@ static struct cr__sched *sched_for(const struct cr__scope *scope)
 	return s;
 }
 
+/* With whatever the caller may want, and whatever may be missing. */
+static __attribute__((noinline)) cr_task spawn_slowly(cr_scope *opaque,
+                                                      const cr_spawn_options *options, cr__fn fn,
+                                                      const void *arg, size_t copy_size,
+                                                      cr__site site)
+{
+	struct cr__scope *scope = cr__scope_of(opaque);
+	struct cr__sched *s = sched_for(scope);
+	int class = (int)s->stack_class_default, error;
+	struct cr__task *task;
+	char *top;
+	void *sp;
+
+	if (options && options->stack_size_bytes)
+		class = cr__stack_class_for(options->stack_size_bytes);
+	if (class < 0)
+		return refuse(s, scope, options, site, -EINVAL);
+	if (copy_size > COPY_MAX)
+		return refuse(s, scope, options, site, -E2BIG);
+	if (scope->state & CR__SCOPE_CLOSING)
+		return refuse(s, scope, options, site, -ESHUTDOWN);
+	task = create(s, (unsigned)class, &top, &error);
+	if (!task)
+		return refuse(s, scope, options, site, error);
+	/* Where guards run out, they do so when stacks are made, which is only here. */
+	if (s->stacks.unguarded)
+		s->special |= CR__UNGUARDED;
+	if (copy_size) {
+		top -= rounded(copy_size);
+		arg = memcpy(top, arg, copy_size);
+	}
+	sp = begin(s, scope, task, top, fn, arg, site);
+	if (options && options->name)
+		name_set(task, options->name);
+	/* Block 0 stands for the loop, which has none: a callback may spawn too. */
+	if (s->blocks[s->current].flags & CR__TASK_LOCALS)
+		cr__locals_inherit(task, &s->blocks[s->current]);
+	cr__ready(s, task, sp, 0);
+	return task->handle;
+}
+
+/*
+ * The ordinary birth, from a block and a stack that were used before. What is out of the ordinary
+ * is a tail call away, so that nothing needs saving here.
+ */
 cr_task cr__spawn(cr_scope *opaque, const cr_spawn_options *options, cr__fn fn, const void *arg,
                   size_t copy_size, cr__site site)
 {
 	struct cr__scope *scope = cr__scope_of(opaque);
-	struct cr__sched *s = sched_for(scope);
-	struct birth birth = {fn, arg, copy_size, site, s->stack_class_default};
+	struct cr__sched *s = cr__sched_self();
+	struct cr__stack stack;
 	struct cr__task *task;
-	int error;
+	void *sp;
 
-	if (__builtin_expect(options && options->stack_size_bytes, 0)) {
-		int class = cr__stack_class_for(options->stack_size_bytes);
-
-		if (class < 0)
-			return refuse(s, scope, options, site, -EINVAL);
-		birth.class = (unsigned)class;
-	}
-	if (__builtin_expect(copy_size > COPY_MAX, 0))
-		return refuse(s, scope, options, site, -E2BIG);
-	if (__builtin_expect(scope->state & CR__SCOPE_CLOSING, 0))
-		return refuse(s, scope, options, site, -ESHUTDOWN);
-	task = create(s, scope, &birth, &error);
-	if (__builtin_expect(!task, 0))
-		return refuse(s, scope, options, site, error);
-	if (options && options->name)
-		name_set(task, options->name);
-	/* Block 0 stands for the loop, which has none: a callback may spawn too. */
-	if (__builtin_expect(s->blocks[s->current].flags & CR__TASK_LOCALS, 0))
-		cr__locals_inherit(task, &s->blocks[s->current]);
-	cr__ready(s, task, 0);
-	return cr__task_handle(s, task);
+	if (__builtin_expect(options || copy_size || !s || scope->magic != CR__SCOPE_MAGIC ||
+	                             (scope->state & CR__SCOPE_CLOSING) || !cr__block_waits(s) ||
+	                             (s->blocks[s->current].flags & CR__TASK_LOCALS) ||
+	                             !cr__stack_take_warm(&s->stacks, s->stack_class_default,
+	                                                  &stack),
+	                     0))
+		return spawn_slowly(opaque, options, fn, arg, copy_size, site);
+	task = cr__block_take_used(s);
+	sp = begin(s, scope, task, move_in(task, &stack), fn, arg, site);
+	cr__ready(s, task, sp, 0);
+	return task->handle;
 }
 
 cr_task cr__spawn_extra(struct cr__scope *scope, cr__fn fn, const void *arg, cr__site site,
@@ -222,17 +248,35 @@ static void fiber_bury(struct cr__sched *s, struct cr__task *task)
 #endif
 }
 
-static _Noreturn void task_finish(int result)
+static __attribute__((noinline, cold)) _Noreturn void tidy_and_leave(struct cr__sched *s,
+                                                                     struct cr__task *task)
 {
-	struct cr__sched *s = cr__sched_self();
-	struct cr__task *task = cr__running(s);
+	cr__stack_tidy(&s->stacks, &task->stack);
+	cr__leave(s, task);
+}
+
+/* What remains of a task's end, on a stack that it no longer owns. */
+CR__HOT _Noreturn void leave(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task)
+{
+	/* The block may be given back here; what it says stands until the next birth takes it. */
+	cr__ended_remember(s, scope, task);
+	cr__ended_wake_owner(s, scope);
+	if (cr__stack_give(&s->stacks, &task->stack))
+		tidy_and_leave(s, task);
+	cr__leave(s, task);
+}
+
+/* The end of a task with whatever may be settled then. */
+static __attribute__((noinline)) _Noreturn void finish_slowly(struct cr__sched *s,
+                                                              struct cr__task *task, int result)
+{
 	struct cr__scope *scope = cr__task_scope(task);
 	bool handled = false;
 
-	if (__builtin_expect(task->inner != &task->node, 0))
+	if (task->inner != &task->node)
 		cr__panic("task '%s' returned from inside a scope that it did not leave",
 		          cr__task_name(task));
-	if (__builtin_expect(!cr__stack_intact(&task->stack), 0))
+	if (!cr__stack_intact(&task->stack))
 		cr__overflow_report(s, task);
 	task->result = result;
 	if (task->flags & (CR__TASK_EXTRA | CR__TASK_KEEPS | CR__TASK_LOCALS))
@@ -240,14 +284,7 @@ static _Noreturn void task_finish(int result)
 	task->flags |= task->joiners ? CR__TASK_DONE | CR__TASK_READ : CR__TASK_DONE;
 	cr__node_unlink(s, &task->node);
 	if (task->joiners) {
-		struct cr__join *join = task->joiners;
-
-		if (__builtin_expect(join->next == join && !join->ended, 1)) {
-			task->joiners = NULL;
-			cr__wake(s, join->wait.task, result);
-		} else {
-			cr__joiners_wake(s, task);
-		}
+		cr__joiners_wake(s, task);
 		handled = true;
 	}
 	s->alive--;
@@ -258,17 +295,44 @@ static _Noreturn void task_finish(int result)
 	/*
 	 * Being cancelled is not a failure: whoever cancelled knows. A gather is told all the same.
 	 */
-	if (__builtin_expect(result == -ECANCELED, 0))
+	if (result == -ECANCELED)
 		scope->cancelled++;
-	else if (__builtin_expect(result < 0 && !handled, 0))
-		cr__scope_fail(s, scope, cr__task_handle(s, task), site_function(task->site),
-		               result);
-	if (__builtin_expect(s->special & CR__DEBUGGED, 0))
+	else if (result < 0 && !handled)
+		cr__scope_fail(s, scope, task->handle, site_function(task->site), result);
+	if (s->special & CR__DEBUGGED)
 		cr__watch_beat(s->loop.watch);
 	fiber_bury(s, task);
-	/* The block may be given back here; what it says stands until the next birth takes it. */
-	cr__ended_remember(s, scope, task);
-	cr__ended_wake_owner(s, scope);
-	cr__stack_give(&s->stacks, &task->stack);
-	cr__leave(s, task);
+	leave(s, scope, task);
+}
+
+/*
+ * The ordinary end: a success, awaited by one task or by none. The rest is a tail call away, as at
+ * birth.
+ */
+static _Noreturn void task_finish(int result)
+{
+	struct cr__sched *s = cr__sched_self();
+	struct cr__task *task = cr__running(s);
+	struct cr__scope *scope = cr__task_scope(task);
+	struct cr__join *join = task->joiners;
+
+	if (__builtin_expect(CR__SANITIZED || result < 0 || task->inner != &task->node ||
+	                             (task->flags &
+	                              (CR__TASK_EXTRA | CR__TASK_KEEPS | CR__TASK_LOCALS)) ||
+	                             (s->special & (CR__UNGUARDED | CR__DEBUGGED)) ||
+	                             (join && (join->next != join || join->ended)),
+	                     0))
+		finish_slowly(s, task, result);
+	task->result = result;
+	cr__node_unlink(s, &task->node);
+	if (join) {
+		task->flags |= CR__TASK_DONE | CR__TASK_READ;
+		task->joiners = NULL;
+		cr__wake(s, join->wait.task, result);
+	} else {
+		task->flags |= CR__TASK_DONE;
+	}
+	s->alive--;
+	scope->alive--;
+	leave(s, scope, task);
 }

@@ -177,7 +177,7 @@ static inline void torture_hook(struct cr__wait *wait)
 {
 	struct torture *t = torture_here;
 
-	if (cr__task_handle(cr__sched_self(), wait->task).id == t->spared.id)
+	if (wait->task->handle.id == t->spared.id)
 		return;
 	if (++t->points == t->point)
 		torture_strike(t);
@@ -186,7 +186,7 @@ static inline void torture_hook(struct cr__wait *wait)
 /* From here on. Scenarios of a program that sets torture_marked call this, the others need not. */
 static inline void torture_begin(struct torture *t)
 {
-	cr__park_hook = torture_hook;
+	cr__park_hook_set(torture_hook);
 	if (t->mode == TORTURE_MEMORY)
 		torture_memory.fail_at(t->point);
 	else if (t->mode == TORTURE_ONCE)
@@ -196,7 +196,7 @@ static inline void torture_begin(struct torture *t)
 /* From here on nothing more is delivered: the scenario looks at what is left. */
 static inline void torture_end(struct torture *t)
 {
-	cr__park_hook = NULL;
+	cr__park_hook_set(NULL);
 	if (!torture_short_of_memory(t))
 		return;
 	t->allocations = torture_memory.count();
@@ -232,7 +232,7 @@ static inline int torture_main(struct torture *t)
 			cr_scope_timeout_set(&scope, cr_millis(TORTURE_PATIENCE_MS));
 		task = cr_spawn(&scope, torture_child, t);
 		cr_scope_wait(&scope);
-		cr__park_hook = NULL;
+		cr__park_hook_set(NULL);
 		t->victim = NULL;
 		t->delivered = torture_delivered(t);
 		torture_memory.fail_at(0);

@@ -23,6 +23,12 @@ static struct cr__stack take(unsigned class)
 	return stack;
 }
 
+static void give(const struct cr__stack *stack)
+{
+	if (cr__stack_give(&pool, stack))
+		cr__stack_tidy(&pool, stack);
+}
+
 static size_t resident_pages(const struct cr__stack *stack)
 {
 	size_t count = cr__stack_size(stack->class) / PAGE, resident = 0;
@@ -62,8 +68,8 @@ static void the_last_one_back_is_the_first_one_out(void)
 	a = take(0);
 	b = take(0);
 	CHECK(a.base != b.base);
-	cr__stack_give(&pool, &a);
-	cr__stack_give(&pool, &b);
+	give(&a);
+	give(&b);
 	CHECK(take(0).base == b.base);
 	CHECK(take(0).base == a.base);
 	cr__stack_pool_destroy(&pool);
@@ -100,8 +106,8 @@ static void all_classes_work(void)
 		stack.base[size - 1] = 1;
 		stack.base[CR__GUARD_SIZE] = 1;
 		CHECK(cr__stack_intact(&stack));
-		cr__stack_give(&pool, &stack);
-		cr__stack_give(&pool, &other);
+		give(&stack);
+		give(&other);
 	}
 	cr__stack_pool_destroy(&pool);
 }
@@ -148,7 +154,7 @@ static void the_pool_gives_memory_back(void)
 		use(&stacks[i], 100);
 	}
 	for (int i = 0; i < BURST; i++)
-		cr__stack_give(&pool, &stacks[i]);
+		give(&stacks[i]);
 	/* A little of it at once, the rest when there is nothing to do. */
 	for (int i = 0; i < BURST; i++)
 		warm += resident_pages(&stacks[i]) != 0;
@@ -181,7 +187,7 @@ static void deeply_used_stacks_are_trimmed(void)
 		stacks[i] = take(2);
 	for (int i = 0; i < BURST; i++) {
 		use(&stacks[i], DEEP);
-		cr__stack_give(&pool, &stacks[i]);
+		give(&stacks[i]);
 	}
 	for (int i = 0; i < BURST; i++)
 		resident += resident_pages(&stacks[i]);
