@@ -56,18 +56,6 @@ static int half_close(int *unused)
 	return 0;
 }
 
-/* A raw server and our client, plain connections below. */
-static void raw_standard(struct raw *raw, size_t piece, cr_conn **ret_conn)
-{
-	cr_tls_config *client = tls_client_config();
-	cr_conn *plain[2];
-
-	CHECK_EQ(cr_conn_pair(plain), 0);
-	raw_open(raw, plain[1], true);
-	raw_meet(raw, true, client, piece, plain, ret_conn);
-	cr_tls_config_close(client);
-}
-
 /* Cut off: what came is there, and then an error, not an end. */
 static int truncated(int *unused)
 {
@@ -76,7 +64,7 @@ static int truncated(int *unused)
 	char word[8];
 
 	(void)unused;
-	raw_standard(&raw, 0, &conn);
+	raw_standard(&raw, 0, 0, &conn);
 	CHECK_EQ(raw_write(&raw, "half of", 7), 0);
 	raw_close(&raw);
 	CHECK_EQ(cr_conn_read_exactly(conn, word, 8), -CORAIL_E_TLS_TRUNCATED);
@@ -96,7 +84,7 @@ static int garbage(int *unused)
 	char *data;
 
 	(void)unused;
-	raw_standard(&raw, 0, &conn);
+	raw_standard(&raw, 0, 0, &conn);
 	CHECK_EQ(cr_conn_write(raw.conn, "this is not TLS at all", 22), 0);
 	CHECK_EQ(cr_conn_read(conn, word, sizeof word), -CORAIL_E_TLS_NOT_TLS);
 	CHECK_EQ(cr_conn_read(conn, word, sizeof word), -CORAIL_E_TLS_NOT_TLS);
@@ -106,7 +94,7 @@ static int garbage(int *unused)
 	raw_close(&raw);
 
 	/* A record that somebody changed on the way. */
-	raw_standard(&raw, 0, &conn);
+	raw_standard(&raw, 0, 0, &conn);
 	CHECK_EQ(SSL_write(raw.ssl, "precious", 8), 8);
 	CHECK_GT(BIO_get_mem_data(raw.out, &data), 10);
 	data[8] ^= 1;
@@ -127,7 +115,7 @@ static int byte_by_byte(int *unused)
 	char word[8];
 
 	(void)unused;
-	raw_standard(&raw, 1, &conn);
+	raw_standard(&raw, 0, 1, &conn);
 	CHECK_EQ(SSL_write(raw.ssl, "slowly", 6), 6);
 	CHECK_EQ(raw_send(&raw, 1), 0);
 	CHECK_EQ(cr_conn_read_exactly(conn, word, 6), 0);
@@ -244,7 +232,7 @@ static int key_updates(int *unused)
 	char word[8];
 
 	(void)unused;
-	raw_standard(&raw, 0, &conn);
+	raw_standard(&raw, 0, 0, &conn);
 	for (int i = 0; i < 50; i++) {
 		CHECK(SSL_key_update(raw.ssl, SSL_KEY_UPDATE_REQUESTED));
 		CHECK_EQ(SSL_do_handshake(raw.ssl), 1);
@@ -280,60 +268,28 @@ static int read_word(struct half *half)
 	return half->result;
 }
 
-static int accept_all(int ok, X509_STORE_CTX *store)
-{
-	(void)ok;
-	(void)store;
-	return 1;
-}
-
-/* A server that asks for a certificate, and puts it into its tickets: they take two records. */
-static void open_with_large_tickets(struct raw *raw, cr_conn **ret_conn)
-{
-	cr_tls_identity own = {.chain_pem = pki_client.chain_pem, .key_pem = pki_client.key_pem};
-	cr_tls_config *client = tls_config((cr_tls_options){
-		.ca_pem = pki_root.cert_pem, .identities = &own, .identity_count = 1});
-	cr_conn *plain[2];
-
-	CHECK_EQ(cr_conn_pair(plain), 0);
-	raw_open(raw, plain[1], true);
-	SSL_set_verify(raw->ssl, SSL_VERIFY_PEER, accept_all);
-	raw_meet(raw, true, client, 0, plain, ret_conn);
-	cr_tls_config_close(client);
-	SSL_set_max_send_fragment(raw->ssl, 512);
-}
-
 /* Of a session ticket of two records the first has come: nobody may hang or go wrong. */
 static void half_a_ticket(bool with_reader)
 {
 	struct raw raw;
 	cr_conn *conn;
-	unsigned char *data;
 	char word[4];
-	size_t size, first;
-
-	open_with_large_tickets(&raw, &conn);
+	size_t first = raw_large_ticket(&raw, &conn);
 	struct half reader = {&raw, conn, 1}, writer = {&raw, conn, 1};
 	CORAIL_SCOPE(scope);
 
-	CHECK(SSL_new_session_ticket(raw.ssl));
-	CHECK_EQ(SSL_do_handshake(raw.ssl), 1);
-	size = (size_t)BIO_get_mem_data(raw.out, &data);
-	first = 5 + (size_t)data[3] * 256 + data[4];
-	CHECK_GT(size, first);
-	CHECK_EQ(cr_conn_write(raw.conn, data, first), 0);
+	raw_send_some(&raw, first);
 	if (with_reader)
 		cr_spawn(&scope, read_word, &reader);
 	else
-		CHECK_EQ(cr_timeout(cr_millis(1), cr_conn_read(conn, word, 1)), -ETIMEDOUT);
+		raw_take_in(conn);
 	for (int i = 0; i < 5; i++)
 		CHECK_EQ(cr_yield(), 0);
 	cr_spawn(&scope, write_word, &writer);
 	for (int i = 0; i < 5; i++)
 		CHECK_EQ(cr_yield(), 0);
 	CHECK_EQ(writer.result, 1);
-	CHECK_EQ(cr_conn_write(raw.conn, data + first, size - first), 0);
-	BIO_reset(raw.out);
+	CHECK_EQ(raw_send(&raw, 0), 0);
 	CHECK_EQ(raw_read(&raw, word, 4), 0);
 	CHECK_MEM(word, "word", 4);
 	CHECK_EQ(raw_write(&raw, "back", 4), 0);
@@ -370,7 +326,7 @@ static int renegotiation(int *unused)
 	CHECK(SSL_renegotiate(raw.ssl));
 	CHECK_EQ(SSL_do_handshake(raw.ssl), -1);
 	CHECK_EQ(raw_send(&raw, 0), 0);
-	CHECK_EQ(cr_timeout(cr_millis(1), cr_conn_read(conn, word, 4)), -ETIMEDOUT);
+	raw_take_in(conn);
 	CHECK_EQ(cr_conn_write(conn, "on", 2), 0);
 	CHECK_EQ(raw_read(&raw, word, 2), -EPROTO);
 	CHECK_EQ(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_NO_RENEGOTIATION);

@@ -143,4 +143,81 @@ static inline void raw_meet(struct raw *raw, bool raw_server, cr_tls_config *con
 	*ret_conn = end.conn;
 }
 
+/* A raw server and a client of ours, over plain connections. `version_max` 0: the newest. */
+static inline void raw_standard(struct raw *raw, int version_max, size_t piece, cr_conn **ret_conn)
+{
+	cr_tls_config *client = tls_client_config();
+	cr_conn *plain[2];
+
+	CHECK_EQ(cr_conn_pair(plain), 0);
+	raw_open(raw, plain[1], true);
+	SSL_set_max_proto_version(raw->ssl, version_max);
+	raw_meet(raw, true, client, piece, plain, ret_conn);
+	cr_tls_config_close(client);
+}
+
+static inline int raw_accept_all(int ok, X509_STORE_CTX *store)
+{
+	(void)ok;
+	(void)store;
+	return 1;
+}
+
+/*
+ * The same, and a session ticket waits to be sent that takes more than one record: the server asked
+ * for a certificate, and puts it into its tickets. How many bytes the first record has.
+ */
+static inline size_t raw_large_ticket(struct raw *raw, cr_conn **ret_conn)
+{
+	cr_tls_identity own = {.chain_pem = pki_client.chain_pem, .key_pem = pki_client.key_pem};
+	cr_tls_config *client = tls_config((cr_tls_options){
+		.ca_pem = pki_root.cert_pem, .identities = &own, .identity_count = 1});
+	cr_conn *plain[2];
+	unsigned char *data;
+	size_t first;
+
+	CHECK_EQ(cr_conn_pair(plain), 0);
+	raw_open(raw, plain[1], true);
+	SSL_set_verify(raw->ssl, SSL_VERIFY_PEER, raw_accept_all);
+	raw_meet(raw, true, client, 0, plain, ret_conn);
+	cr_tls_config_close(client);
+	SSL_set_max_send_fragment(raw->ssl, 512);
+	CHECK(SSL_new_session_ticket(raw->ssl));
+	CHECK_EQ(SSL_do_handshake(raw->ssl), 1);
+	CHECK_GT(BIO_get_mem_data(raw->out, &data), 5);
+	first = 5 + (size_t)data[3] * 256 + data[4];
+	CHECK_GT(BIO_get_mem_data(raw->out, &data), first);
+	return first;
+}
+
+/* Sends so many bytes of what waits; raw_send() sends the rest. */
+static inline void raw_send_some(struct raw *raw, size_t size)
+{
+	char data[1024];
+
+	CHECK_LE(size, sizeof data);
+	CHECK_EQ(BIO_read(raw->out, data, (int)size), size);
+	CHECK_EQ(cr_conn_write(raw->conn, data, size), 0);
+}
+
+static inline int raw_take_task(cr_conn *conn)
+{
+	char byte;
+
+	CHECK_EQ(cr_conn_read(conn, &byte, 1), -ECANCELED);
+	return 0;
+}
+
+/* Has a connection of ours take in what was sent to it, which is no data. */
+static inline void raw_take_in(cr_conn *conn)
+{
+	CORAIL_SCOPE(scope);
+
+	cr_spawn(&scope, raw_take_task, conn);
+	CHECK_EQ(cr_sleep(cr_millis(1)), 0); /* in sim, it is on its way */
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(cr_yield(), 0);
+	cr_scope_cancel(&scope);
+}
+
 #endif
