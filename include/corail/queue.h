@@ -86,7 +86,8 @@ typedef struct cr_queue {
 
 /*
  * Waits until cr_queue_task_done() was called for every value that was sent. Returns 0, without
- * suspending when it is so already; -ECANCELED.
+ * suspending when it is so already; -EPIPE when the queue was freed, or is while waiting, with work
+ * left undone; -ECANCELED.
  */
 #define cr_queue_join(queue) CORAIL__QUEUE_JOIN(queue, CORAIL__UNIQUE(wait))
 #define CORAIL__QUEUE_JOIN(queue, wait)                                                            \

@@ -197,10 +197,12 @@ int cr__queue_join(cr_queue *queue, cr__chan_wait *wait)
 
 	if (r < 0)
 		return r;
-	if (queue->cr__unfinished > 0)
+	if (queue->cr__unfinished > 0 && queue->cr__chan.cr__capacity > 0)
 		return cr__chan_park(&queue->cr__joiners, NULL, wait, "join");
+	/* No capacity: it was freed, and what it held will never be done. */
+	r = queue->cr__unfinished > 0 ? -EPIPE : 0;
 	cr__budget_spend();
-	return 0;
+	return r;
 }
 
 void cr__queue_free(cr_queue *queue)

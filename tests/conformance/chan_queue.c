@@ -234,6 +234,10 @@ static int free_ends_a_join(int *unused)
 	settle();
 	cr_queue_free(&work.queue);
 	CHECK_EQ(cr_await(joiner), -EPIPE);
+	/* What was dropped will never be done: who comes later does not wait for it either. */
+	CHECK_EQ(cr_timeout(cr_seconds(1), cr_queue_join(&work.queue)), -EPIPE);
+	CHECK_EQ(cr_queue_task_done(&work.queue), 0);
+	CHECK_EQ(cr_queue_join(&work.queue), 0);
 	return 0;
 }
 
