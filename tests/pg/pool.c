@@ -3,7 +3,9 @@
 /* The pool: restarts of the server, limits, options, closing. */
 #include "fixture.h"
 #include "full.h"
+
 #include "load.h"
+#include <signal.h>
 
 /* ------------------------------------------------------------------------------ the server --- */
 
@@ -188,6 +190,40 @@ static int too_old_at_once(cr_pg *db)
 	return 0;
 }
 
+static int borrow(cr_pg **db)
+{
+	cr_pg_conn *conn;
+	int r = cr_pg_acquire(*db, &conn, NULL);
+
+	if (r == 0)
+		cr_pg_release(conn);
+	return r;
+}
+
+/* Who gives up while a connection is asked for a sign of life does not cost it, or the others. */
+static int cancelled_checks(cr_pg *db)
+{
+	cr_pg_conn *conns[3];
+	cr_pg_stats stats;
+
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(cr_pg_acquire(db, &conns[i], NULL), 0);
+	for (int i = 0; i < 3; i++)
+		cr_pg_release(conns[i]);
+	for (int i = 0; i < 5; i++) {
+		CORAIL_SCOPE(scope);
+		cr_scope_collect(&scope);
+		cr_spawn(&scope, borrow, &db);
+		CHECK_EQ(cr_yield(), 0);
+		cr_scope_cancel(&scope);
+	}
+	cr_pg_stats_get(db, &stats);
+	CHECK_EQ(stats.conn_count_idle, 3);
+	CHECK_EQ(stats.opened, 3);
+	CHECK_EQ(stats.discarded, 0);
+	return 0;
+}
+
 struct waiter {
 	cr_pg *db;
 	int error;
@@ -236,6 +272,37 @@ static int closing(cr_pg *unused)
 	}
 	cr_pg_close(NULL);
 	cr_pg_release(NULL);
+	return 0;
+}
+
+/* Closed while the server is asked for a sign of life, and then there is none. */
+static int closing_during_a_check(cr_pg *unused)
+{
+	static const cr_pg_options options = {PG_PATIENCE, .check_after = 1};
+	cr_pg_conn *conn;
+	cr_pg *db;
+	pid_t pid;
+
+	(void)unused;
+	CHECK_EQ(cr_pg_open("", &options, &db, NULL), 0);
+	CHECK_EQ(cr_pg_acquire(db, &conn, NULL), 0);
+	pid = cr_pg_conn_backend_pid(conn);
+	cr_pg_release(conn);
+	CHECK_EQ(kill(pid, SIGSTOP), 0);
+	{
+		CORAIL_SCOPE(scope);
+		cr_task borrower, closer;
+
+		cr_scope_collect(&scope);
+		borrower = cr_spawn(&scope, borrow, &db);
+		CHECK_EQ(cr_yield(), 0);
+		closer = cr_spawn(&scope, close_it, &db);
+		CHECK_EQ(cr_yield(), 0);
+		CHECK_EQ(kill(pid, SIGTERM), 0);
+		CHECK_EQ(kill(pid, SIGCONT), 0);
+		CHECK_EQ(cr_await(borrower), -ESHUTDOWN);
+		CHECK_EQ(cr_await(closer), 0);
+	}
 	return 0;
 }
 
@@ -357,6 +424,7 @@ int main(void)
 	                                      .lifetime_max = CORAIL_NEVER};
 	static const cr_pg_options fleeting = {PG_PATIENCE, .conn_count_max = 2, .lifetime_max = 1,
 	                                       .idle_max = 1, .check_after = 1};
+	static const cr_pg_options wary = {PG_PATIENCE, .check_after = 1};
 	static const cr_pg_options busy = {PG_PATIENCE, .conn_count_max = 8};
 	static const cr_pg_options tuned = {
 		PG_PATIENCE,
@@ -372,9 +440,11 @@ int main(void)
 	RUN_PG_WITH(options, &tuned);
 	RUN_PG_WITH(without_a_limit_it_stays, &lasting);
 	RUN_PG_WITH(too_old_at_once, &fleeting);
+	RUN_PG_WITH(cancelled_checks, &wary);
 	RUN_PG(without_room_to_connect);
 	RUN_PG(without_room_they_share);
 	RUN_PG(closing);
+	RUN_PG(closing_during_a_check);
 	RUN_PG(targets);
 	RUN_PG_WITH(restarted, &busy);
 	return test_done();

@@ -155,8 +155,11 @@ static void open_missing(cr_pg *pg)
 	}
 }
 
-/* Whether the server still answers. Cheap for one that was used a moment ago. */
-static bool healthy(cr_pg_conn *conn)
+/*
+ * Whether the server still answers. Cheap for one that was used a moment ago. Returns 0, -ECANCELED
+ * when the caller could not wait to know, or another error.
+ */
+static int check(cr_pg_conn *conn)
 {
 	cr_nsec idle = cr_now() - conn->idle.since;
 	int r = 0;
@@ -167,23 +170,33 @@ static bool healthy(cr_pg_conn *conn)
 		conn->broken = true;
 	else if (!conn->broken && idle >= conn->pg->options.check_after)
 		r = cr_pg_conn_script(conn, "");
-	conn->broken |= r < 0;
-	return !conn->broken;
+	conn->broken |= r < 0 && r != -ECANCELED;
+	return conn->broken ? -CORAIL_E_SQL_CONNECTION : r;
 }
 
-/* An idle connection that is fit to be used; NULL without one. */
-static cr_pg_conn *take_idle(cr_pg *pg)
+/*
+ * An idle connection that is fit to be used; NULL without one. Returns 0, or -ECANCELED: what was
+ * being checked is calm again then, and as good as before.
+ */
+static int take_idle(cr_pg *pg, cr_pg_conn **ret_conn)
 {
 	cr_pg_conn *conn;
 
 	while ((conn = (cr_pg_conn *)cr__idle_take(&pg->idle)) != NULL) {
-		if (!too_old(conn, cr_now()) && healthy(conn))
-			return conn;
+		int r = too_old(conn, cr_now()) ? -ETIME : check(conn);
+
+		if (r == 0)
+			break;
+		if (r == -ECANCELED) {
+			offer(conn, false);
+			return r;
+		}
 		pg->discarded += conn->broken;
 		cr__pg_disconnect(conn);
 		pg->count--;
 	}
-	return NULL;
+	*ret_conn = conn;
+	return 0;
 }
 
 static int wait_turn(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *error)
@@ -201,15 +214,17 @@ static int wait_turn(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *error)
 
 static int acquire(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *error)
 {
-	cr_pg_conn *conn;
+	cr_pg_conn *conn = NULL;
+	int r = pg->closed ? -ESHUTDOWN : 0;
 
-	if (pg->closed)
-		return -ESHUTDOWN;
-	conn = pg->turns.first ? NULL : take_idle(pg);
-	if (!conn)
-		return wait_turn(pg, ret_conn, error);
-	*ret_conn = conn;
-	return 0;
+	if (r == 0 && !pg->turns.first)
+		r = take_idle(pg, &conn);
+	/* That may have taken a while: who joins the line of a closed pool waits for ever. */
+	if (r == 0 && !conn)
+		return pg->closed ? -ESHUTDOWN : wait_turn(pg, ret_conn, error);
+	if (r == 0)
+		*ret_conn = conn;
+	return r;
 }
 
 int cr_pg_acquire(cr_pg *pg, cr_pg_conn **ret_conn, cr_sql_error *ret_error)
