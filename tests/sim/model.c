@@ -8,7 +8,7 @@
 #include "ctx/sanitize.h"
 #include "task/sched.h"
 
-#include "sim/model_tasks.h"
+#include "sim/model_run.h"
 
 #include <corail/debug.h>
 #include <corail/sim.h>
@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-enum { SEEDS = CR__TSAN ? 30 : CR__SANITIZED ? 150 : 400 };
+enum { SEEDS = CR__TSAN ? 30 : CR__SANITIZED ? 200 : 1000 };
 
 /* Shared with the parent, who tells which seed it was. */
 static uint64_t *running;
@@ -57,6 +57,8 @@ static void run_seed(uint64_t seed, struct outcome *o)
 	o->model.tasks[0].random = seed * UINT64_C(0x9e3779b97f4a7c15);
 	o->model.semaphore = (cr_semaphore)CORAIL_SEMAPHORE(MODEL_PERMITS);
 	o->model.limiter = (cr_limiter)CORAIL_LIMITER(2);
+	o->model.barrier = (cr_barrier)CORAIL_BARRIER(MODEL_PARTIES);
+	o->model.keys[0] = (cr_local)CORAIL_LOCAL(model_cell_destroy);
 	*running = seed;
 	alarm(60);
 	CHECK_EQ(cr_run_with(&options, checked, o), 0);

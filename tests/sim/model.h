@@ -4,14 +4,16 @@
 
 /*
  * Random programs, beside a model of what they may do: who holds which lock, which value was sent
- * and which received, which task ended with what, which child of a scope lives. Each call's answer
- * is held against the model at once, and what must be true at all times is looked at after each
- * instruction: see model_check().
+ * and which received, which task ended with what and has which values, which child of a scope
+ * lives. Each call's answer is held against the model at once, and what must be true at all times
+ * is looked at after each instruction: see model_check().
  */
 
 #include "support/test.h"
 
-#include <corail/chan.h>
+#include <corail/broadcast.h>
+#include <corail/local.h>
+#include <corail/queue.h>
 #include <corail/select.h>
 #include <corail/sync.h>
 #include <corail/task.h>
@@ -19,16 +21,33 @@
 #include <stdbool.h>
 
 enum {
-	MODEL_TASKS = 60,
-	MODEL_STEPS = 500,
+	MODEL_TASKS = 80,
+	MODEL_STEPS = 600,
 	MODEL_DEPTH = 5,
-	MODEL_CHANS = 4,
+	MODEL_PLAIN = 4, /* channels; the others are queues */
+	MODEL_FIFO = MODEL_PLAIN,
+	MODEL_LIFO,
+	MODEL_PRIORITY,
+	MODEL_CHANS,
 	MODEL_MUTEXES = 2,
 	MODEL_PERMITS = 3,
-	MODEL_VALUES = 4096,
+	MODEL_VALUES = 8192,
+	MODEL_PARTIES = 3,
+	MODEL_ONCES = 8,
+	MODEL_CASTS = 2, /* the first drops values, the second waits */
+	MODEL_KEYS = 3,
+	MODEL_CELLS = 512,
 };
 
-typedef cr_chan_of(uint32_t) model_chan;
+/* A queue, or a channel: what takes a channel takes both. */
+typedef cr_queue_of(uint32_t) model_chan;
+
+/* A task-local value, and how many tasks have it. */
+struct model_cell {
+	uint32_t holders;
+	int key;
+	bool destroyed;
+};
 
 struct model_task {
 	cr_task handle;
@@ -36,6 +55,40 @@ struct model_task {
 	uint64_t random;
 	bool begun, done;
 	int result;
+	struct model_cell *locals[MODEL_KEYS];
+	uint64_t watched; /* the version it has seen */
+};
+
+/* What is known of a queue. */
+struct model_queue {
+	uint32_t undone;  /* received, and not said to be done */
+	uint32_t empties; /* how often all was done */
+	bool freed;
+};
+
+typedef cr_broadcast_of(uint32_t) model_broadcast;
+typedef cr_subscriber_of(uint32_t) model_subscriber;
+
+/*
+ * A broadcast. Its values are numbers from 1 on, in the order in which they were offered; who sends
+ * does not overtake, so that those that were sent have places in the same order.
+ */
+struct model_cast {
+	model_broadcast broadcast;
+	model_subscriber shared; /* by all tasks, to the end */
+	uint32_t subscribers;    /* with that one */
+	uint32_t offered;
+	uint8_t fates[MODEL_VALUES];
+	uint32_t log[MODEL_VALUES]; /* by place: the value, once somebody has received it */
+	uint32_t received, missed;  /* by the shared one */
+	bool freed;
+};
+
+struct model_once {
+	cr_once once;
+	uint32_t runner; /* a task's number plus one; 0: nobody */
+	bool done;
+	int value;
 };
 
 struct model_scope {
@@ -51,6 +104,7 @@ enum model_fate {
 	MODEL_OFFERED = 1,
 	MODEL_SENT = 2, /* its send has returned 0 */
 	MODEL_RECEIVED = 4,
+	MODEL_SHARED = 8, /* of a broadcast: received by the subscriber that tasks share */
 };
 
 struct model {
@@ -59,9 +113,11 @@ struct model {
 	uint8_t fates[MODEL_VALUES];
 	uint32_t value_next;
 	model_chan chans[MODEL_CHANS];
-	uint32_t buffer[MODEL_CHANS][4];
+	uint32_t buffer[MODEL_PLAIN][4];
+	struct model_queue queues[MODEL_CHANS];
 	uint32_t both[MODEL_CHANS]; /* selects, which may wait at both ends */
 	uint32_t owner_of_value[MODEL_VALUES];
+	uint8_t chan_of_value[MODEL_VALUES];
 	uint32_t last_received[MODEL_CHANS][MODEL_TASKS][MODEL_TASKS]; /* by whom, from whom */
 	cr_mutex mutexes[MODEL_MUTEXES];
 	uint32_t mutex_owner[MODEL_MUTEXES]; /* a task's number plus one; 0: free */
@@ -73,8 +129,20 @@ struct model {
 	cr_rwlock rwlock;
 	uint32_t readers, writers;
 	cr_event event;
+	cr_barrier barrier;
+	uint32_t barrier_indices[MODEL_PARTIES], barrier_resets; /* how often each was given */
+	struct model_once onces[MODEL_ONCES];
+	struct model_cast casts[MODEL_CASTS];
+	cr_watch_of(uint64_t) watch;
+	uint64_t watch_sets;
+	cr_local keys[MODEL_KEYS]; /* the first has a destructor */
+	struct model_cell cells[MODEL_CELLS];
+	uint32_t cell_count;
 	uint64_t digest;
 };
+
+/* What must be true at all times. */
+static void model_check(const struct model *m);
 
 static inline uint32_t model_random(struct model_task *task, uint32_t bound)
 {
@@ -96,12 +164,13 @@ static inline uint32_t model_number(const struct model *m, const struct model_ta
 
 /* ---------------------------------------------------------------------------------- values --- */
 
-static inline uint32_t model_value_new(struct model *m, const struct model_task *self)
+static inline uint32_t model_value_new(struct model *m, const struct model_task *self, int chan)
 {
 	uint32_t value = m->value_next++;
 
 	CHECK_LT(value, MODEL_VALUES);
 	m->owner_of_value[value] = model_number(m, self);
+	m->chan_of_value[value] = (uint8_t)chan;
 	m->fates[value] = MODEL_OFFERED;
 	return value;
 }
@@ -127,86 +196,16 @@ static inline void model_value_received(struct model *m, const struct model_task
 	CHECK_LT(value, m->value_next);
 	CHECK_NE(m->fates[value] & MODEL_OFFERED, 0);
 	CHECK_EQ(m->fates[value] & MODEL_RECEIVED, 0);
+	CHECK_EQ(m->chan_of_value[value], chan);
 	m->fates[value] |= MODEL_RECEIVED;
+	if (chan >= MODEL_PLAIN)
+		m->queues[chan].undone++;
 	/* What one task gets of another's comes in the order in which it was sent. */
 	last = &m->last_received[chan][model_number(m, self)][m->owner_of_value[value]];
-	if (*last)
+	if (*last && chan != MODEL_LIFO && chan != MODEL_PRIORITY)
 		CHECK_LT(*last - 1, value);
 	*last = value + 1;
 	m->digest = m->digest * 31 + value;
-}
-
-/* At the end: what is left in the channels is what was sent and not received. */
-static inline void model_values_conserved(struct model *m)
-{
-	for (int i = 0; i < MODEL_CHANS; i++) {
-		uint32_t value = 0;
-
-		while (cr_chan_try_receive(&m->chans[i], &value) == 0)
-			model_value_received(m, &m->tasks[0], i, value);
-	}
-	for (uint32_t value = 0; value < m->value_next; value++)
-		CHECK(m->fates[value] == MODEL_UNSENT ||
-		      m->fates[value] == (MODEL_OFFERED | MODEL_SENT | MODEL_RECEIVED));
-}
-
-/* ---------------------------------------------------------------------- what is always true --- */
-
-static inline void model_check_chan(const struct model *m, int i)
-{
-	const cr_chan *chan = &m->chans[i].cr__chan;
-	bool receivers = chan->cr__receivers.first, senders = chan->cr__senders.first;
-
-	CHECK_LE(chan->cr__length, chan->cr__capacity);
-	CHECK(!receivers || chan->cr__length == 0);
-	CHECK(!senders || chan->cr__length == chan->cr__capacity);
-	CHECK(!receivers || !senders || m->both[i] > 0);
-	CHECK(!chan->cr__closed || (!receivers && !senders));
-}
-
-/* Nobody waits for what is there: every release hands over at once. */
-static inline void model_check(const struct model *m)
-{
-	for (int i = 0; i < MODEL_CHANS; i++)
-		model_check_chan(m, i);
-	for (int i = 0; i < MODEL_MUTEXES; i++) {
-		CHECK(m->mutexes[i].cr__owner || !m->mutexes[i].cr__waiters.cr__first);
-		CHECK(!m->mutex_owner[i] || m->mutexes[i].cr__owner);
-	}
-	CHECK_LE(m->permits_taken + cr_semaphore_count(&m->semaphore), MODEL_PERMITS);
-	CHECK(!m->semaphore.cr__waiters.cr__first || cr_semaphore_count(&m->semaphore) < 2);
-	CHECK(!m->event.cr__set || !m->event.cr__first);
-	CHECK_LE(m->limited, cr_limiter_used(&m->limiter));
-	CHECK(!m->limiter.cr__waiters.cr__first ||
-	      cr_limiter_used(&m->limiter) >= cr_limiter_capacity(&m->limiter));
-	CHECK(m->writers == 0 || (m->writers == 1 && m->readers == 0));
-}
-
-/* At the end: nobody holds or awaits anything. */
-static inline void model_check_rest(struct model *m)
-{
-	model_check(m);
-	for (int i = 0; i < MODEL_CHANS; i++) {
-		CHECK(!m->chans[i].cr__chan.cr__receivers.first);
-		CHECK(!m->chans[i].cr__chan.cr__senders.first);
-		CHECK_EQ(m->both[i], 0);
-	}
-	for (int i = 0; i < MODEL_MUTEXES; i++)
-		CHECK_EQ(m->mutexes[i].cr__owner, 0);
-	CHECK(!m->cond.cr__waiters.cr__first);
-	CHECK(!m->semaphore.cr__waiters.cr__first);
-	CHECK_EQ(cr_semaphore_count(&m->semaphore), MODEL_PERMITS);
-	CHECK_EQ(cr_limiter_used(&m->limiter), 0);
-	CHECK_EQ(cr_limiter_waiting(&m->limiter), 0);
-	CHECK_EQ(m->rwlock.cr__writer, 0);
-	CHECK_EQ(m->rwlock.cr__reader_count, 0);
-	CHECK(!m->event.cr__first);
-	CHECK_EQ(m->sleeping, 0);
-	for (uint32_t i = 1; i < m->task_count; i++) {
-		CHECK_EQ(m->tasks[i].done, 1);
-		CHECK_LT(cr_await(m->tasks[i].handle), 0);
-	}
-	model_values_conserved(m);
 }
 
 #endif

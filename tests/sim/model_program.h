@@ -105,7 +105,7 @@ static inline int model_shields(struct model_frame *f)
 static inline int model_send(struct model_frame *f)
 {
 	int chan = (int)model_random(f->self, MODEL_CHANS);
-	uint32_t value = model_value_new(f->m, f->self);
+	uint32_t value = model_value_new(f->m, f->self, chan);
 	bool cancelled = cr_cancelled(), closed = cr_chan_is_closed(&f->m->chans[chan]);
 	int r = cr_chan_send(&f->m->chans[chan], value);
 
@@ -176,7 +176,7 @@ static inline cr_case model_case_make(struct model_frame *f, struct model_case *
 	c->value = UINT32_MAX;
 	switch (c->kind) {
 	case MODEL_CASE_SEND:
-		c->value = model_value_new(m, f->self);
+		c->value = model_value_new(m, f->self, c->chan);
 		return cr_case_send(&m->chans[c->chan], &c->value);
 	case MODEL_CASE_RECEIVE:
 		return cr_case_receive(&m->chans[c->chan], &c->value);

@@ -2,11 +2,10 @@
 #ifndef CORAIL_TESTS_SIM_MODEL_TASKS_H
 #define CORAIL_TESTS_SIM_MODEL_TASKS_H
 
-/* Instructions of model.h's programs: tasks, scopes, gathers, callbacks; and what strings them. */
+/* Instructions of model.h's programs: tasks, scopes, gathers. */
 
+#include "sim/model_locals.h"
 #include "sim/model_program.h"
-
-#include <corail/loop.h>
 
 static inline int model_await(struct model_frame *f)
 {
@@ -29,6 +28,7 @@ static int model_run(struct model_frame *frame)
 
 	CHECK_EQ(f.self->begun, 0);
 	f.self->begun = true;
+	model_locals_check(f.m, f.self);
 	do {
 		r = model_block(&f);
 	} while (r >= 0 && model_random(f.self, 4) > 0 && f.m->steps < MODEL_STEPS);
@@ -36,6 +36,7 @@ static int model_run(struct model_frame *frame)
 	CHECK_EQ(f.self->done, 0);
 	f.self->done = true;
 	f.self->result = r;
+	model_locals_drop(f.self);
 	CHECK_GT(scope->alive, 0);
 	scope->alive--;
 	if (r < 0 && r != -ECANCELED && !scope->first_error)
@@ -57,6 +58,7 @@ static inline void model_spawn(struct model_frame *f)
 	*task = (struct model_task){.random = f->self->random ^ 0x5bd1e995, .scope = child.scope};
 	child.self = task;
 	child.scope->alive++;
+	model_locals_inherit(task, f->self);
 	task->handle = cr_spawn_copy(child.scope->scope, model_run, &child);
 	CHECK_EQ(task->begun, 0);
 	if (cr_task_error(task->handle) == 0)
@@ -64,6 +66,7 @@ static inline void model_spawn(struct model_frame *f)
 	/* Into a scope that its owner is leaving. */
 	CHECK_EQ(cr_task_error(task->handle), -ESHUTDOWN);
 	child.scope->alive--;
+	model_locals_drop(task);
 	task->done = true;
 	task->scope = NULL;
 }
@@ -156,6 +159,7 @@ static inline int model_next(struct model_frame *f)
 }
 
 struct model_gather {
+	const struct model_frame *frame; /* of whoever gathers */
 	size_t limit, running, begun;
 	int first_error, failures;
 };
@@ -170,6 +174,7 @@ static int model_element_run(struct model_element *e)
 {
 	int r;
 
+	model_locals_check(e->gather->frame->m, e->gather->frame->self);
 	e->gather->begun++;
 	CHECK_LE(++e->gather->running, e->gather->limit);
 	r = cr_sleep(e->duration);
@@ -187,7 +192,7 @@ static int model_element_run(struct model_element *e)
 static inline int model_gather(struct model_frame *f)
 {
 	size_t count = model_random(f->self, 8);
-	struct model_gather gather = {.limit = 1 + model_random(f->self, 5)};
+	struct model_gather gather = {.frame = f, .limit = 1 + model_random(f->self, 5)};
 	struct model_element elements[8];
 	bool cancelled = cr_cancelled(), collect = model_random(f->self, 2);
 	int statuses[8], r;
@@ -214,184 +219,6 @@ static inline int model_gather(struct model_frame *f)
 		CHECK_EQ(r, gather.first_error);
 	}
 	return r == -ECANCELED ? r : 0;
-}
-
-/* ------------------------------------------------------------------------------- callbacks --- */
-
-struct model_post {
-	struct model *m;
-	uint32_t kind, number;
-};
-
-/* On the loop's own stack, while no task runs. */
-static inline void model_posted(void *arg)
-{
-	struct model_post *post = arg;
-	struct model *m = post->m;
-	uint32_t value;
-	int chan = (int)(post->number % MODEL_CHANS);
-
-	model_check(m);
-	switch (post->kind) {
-	case 0:
-		cr_task_cancel(m->tasks[post->number % m->task_count].handle);
-		break;
-	case 1:
-		cr_event_set(&m->event);
-		cr_event_clear(&m->event);
-		break;
-	case 2:
-		value = model_value_new(m, &m->tasks[0]);
-		model_value_answered(m, value, cr_chan_try_send(&m->chans[chan], value) == 0);
-		break;
-	case 3:
-		if (cr_chan_try_receive(&m->chans[chan], &value) == 0)
-			model_value_received(m, &m->tasks[0], chan, value);
-		break;
-	default:
-		cr_cond_signal(&m->cond);
-		break;
-	}
-	model_check(m);
-	free(post);
-}
-
-static inline void model_post(struct model_frame *f)
-{
-	struct model_post *post = malloc(sizeof *post);
-
-	*post = (struct model_post){f->m, model_random(f->self, 5), model_random(f->self, 1000)};
-	CHECK_EQ(cr_loop_post(model_posted, post), 0);
-}
-
-/* ----------------------------------------------------------------------------- all of them --- */
-
-static inline int model_event(struct model_frame *f)
-{
-	bool cancelled = cr_cancelled(), set = cr_event_is_set(&f->m->event);
-	int r;
-
-	switch (model_random(f->self, 4)) {
-	case 0:
-		cr_event_set(&f->m->event);
-		return 0;
-	case 1:
-		cr_event_clear(&f->m->event);
-		return 0;
-	case 2:
-		cr_cond_broadcast(&f->m->cond);
-		return 0;
-	default:
-		break;
-	}
-	r = cr_event_wait(&f->m->event);
-	MODEL_ANSWER(cancelled, r);
-	if (set && !cancelled)
-		CHECK_EQ(r, 0);
-	return r;
-}
-
-/* To others, or to oneself. */
-static inline int model_interfere(struct model_frame *f)
-{
-	struct model *m = f->m;
-	struct model_scope *scope = f->scope;
-
-	switch (model_random(f->self, 12)) {
-	case 0:
-		/* Its own, or its parent's: a child may end those it is among. */
-		if (scope->outer && scope->outer->outer) {
-			cr_scope_cancel(scope->scope);
-			CHECK_EQ(cr_scope_cancelled(scope->scope), 1);
-			CHECK_EQ(cr_cancelled(), 1);
-		}
-		return 0;
-	case 1:
-	case 2:
-		cr_task_cancel(m->tasks[1 + model_random(f->self, m->task_count - 1)].handle);
-		return 0;
-	case 3:
-		return -EIO;
-	case 4:
-		return -EPROTO;
-	case 5:
-		cr_limiter_resize(&m->limiter, 1 + model_random(f->self, 3));
-		return 0;
-	case 6:
-		if (m->steps > MODEL_STEPS / 2)
-			cr_chan_close(&m->chans[MODEL_CHANS - 1]);
-		return 0;
-	default:
-		model_post(f);
-		return 0;
-	}
-}
-
-static inline int model_instruction(struct model_frame *f)
-{
-	static int (*const suspending[])(struct model_frame * f) = {
-		model_sleep,   model_timeout, model_shield,    model_shields,   model_send,
-		model_send,    model_send,    model_receive,   model_receive,   model_receive,
-		model_select,  model_select,  model_select,    model_lock,      model_lock,
-		model_permits, model_permits, model_limiter,   model_rwlock,    model_rwlock,
-		model_await,   model_nested,  model_nested,    model_next,      model_gather,
-		model_event,   model_event,   model_interfere, model_interfere,
-	};
-	uint32_t count = sizeof suspending / sizeof *suspending;
-	uint32_t which = model_random(f->self, count + 5);
-
-	f->m->steps++;
-	model_check(f->m);
-	f->m->digest = f->m->digest * 31 + which;
-	if (which < count)
-		return suspending[which](f);
-	model_spawn(f);
-	return 0;
-}
-
-static int model_block(struct model_frame *f)
-{
-	uint32_t count = 1 + model_random(f->self, 5);
-	int r = 0;
-
-	while (count-- > 0 && r >= 0 && f->m->steps < MODEL_STEPS) {
-		r = model_instruction(f);
-		model_check(f->m);
-		/* Whoever does not mind goes on, and hears of it again. */
-		if (r < 0 && model_random(f->self, 3) == 0)
-			r = 0;
-	}
-	return r;
-}
-
-static int model_main(struct model *m)
-{
-	struct model_scope base = {.awaited = true, .deadline = CORAIL_NEVER};
-	struct model_frame f = {.m = m, .self = &m->tasks[0], .scope = &base, .depth = 1};
-
-	for (int i = 0; i < MODEL_CHANS; i++)
-		cr_chan_init(&m->chans[i], m->buffer[i], (size_t)(i == 3 ? 0 : i * 2));
-	{
-		CORAIL_SCOPE(scope);
-		cr_scope_collect(&scope);
-		/* Whoever waits for ever is sent home. */
-		cr_scope_timeout_set(&scope, cr_seconds(60));
-		base.scope = &scope;
-		m->tasks[0].scope = &base;
-		m->tasks[0].handle = cr_task_self();
-		m->task_count = 1;
-		for (int i = 0; i < 8; i++)
-			model_spawn(&f);
-		cr_scope_wait(&scope);
-		CHECK_EQ(base.alive, 0);
-	}
-	m->tasks[0].scope = NULL;
-	for (uint32_t i = 0; i < m->task_count; i++)
-		m->tasks[i].scope = NULL;
-	/* The last callbacks. One may have cancelled us. */
-	CHECK_EQ(cr_shield(cr_seconds(1), cr_sleep(cr_millis(1))), 0);
-	model_check_rest(m);
-	return 0;
 }
 
 #endif
