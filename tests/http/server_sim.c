@@ -161,6 +161,38 @@ SERVER_TEST(who_does_not_read_is_dropped)
 	return 0;
 }
 
+/* A handler that does not care whether what it says arrives. */
+static int pour(cr_http_exchange *x, void *user)
+{
+	static const char data[10000];
+	int r = cr_http_reply_start(x, 200, NULL, CORAIL_HTTP_CHUNKED);
+
+	(void)user;
+	for (int i = 0; i < 1000 && r == 0; i++)
+		r = cr_http_reply_write(x, data, sizeof data);
+	CHECK_EQ(r, -ETIME);
+	return 0;
+}
+
+/* HTTP/1.0: the end of the connection is that of the body, unless it is a reset. */
+SERVER_TEST(a_body_that_was_cut_has_no_end)
+{
+	cr_http_server_options options = {.transfer_time = cr_seconds(5)};
+	struct site *site = site_open(f, &options, pour, NULL);
+	cr_conn *conn = dial(site);
+	char data[1000];
+	ssize_t n;
+
+	CHECK_EQ(say(conn, "GET / HTTP/1.0\r\n\r\n"), 0);
+	CHECK_EQ(cr_sleep(cr_seconds(20)), 0);
+	do {
+		n = cr_conn_read(conn, data, sizeof data);
+	} while (n > 0);
+	CHECK_EQ(n, -ECONNRESET);
+	cr_conn_close(conn);
+	return 0;
+}
+
 /* --------------------------------------------------------------------------------- cancellation */
 
 struct client {
@@ -270,6 +302,7 @@ int main(void)
 	RUN(a_slow_body_that_nobody_reads);
 	RUN(a_body_that_stalls_gets_408);
 	RUN(who_does_not_read_is_dropped);
+	RUN(a_body_that_was_cut_has_no_end);
 	RUN(cancelled_at_every_moment);
 	RUN(no_client_in_the_simulator);
 	return test_done();

@@ -250,26 +250,29 @@ static void reply_without_handler(cr_http_exchange *exchange, int status)
 
 bool cr__http_reply_end(cr_http_exchange *exchange, int result)
 {
+	bool cut;
+
 	/* A head that has not left yet is taken back. */
 	if (result < 0 && exchange->out.size && !exchange->broken) {
 		exchange->replied = false;
 		exchange->sent = 0;
 	}
+	cut = exchange->replied && result < 0;
 	if (!exchange->replied) {
 		exchange->close |= result < 0 && exchange->body_error < 0;
 		reply_without_handler(exchange, status_for(exchange, result));
-	} else if (result < 0) {
-		/* Where the end of the connection is the end of the body, only a reset tells. */
-		exchange->link->abort = exchange->length == TO_THE_END && !exchange->bodiless;
-		return false;
-	}
-	(void)cr_http_reply_flush(exchange);
-	if (exchange->length == CORAIL_HTTP_CHUNKED && !exchange->bodiless) {
-		struct iovec vector = {(void *)"0\r\n\r\n", 5};
+	} else if (!cut) {
+		(void)cr_http_reply_flush(exchange);
+		if (exchange->length == CORAIL_HTTP_CHUNKED && !exchange->bodiless) {
+			struct iovec vector = {(void *)"0\r\n\r\n", 5};
 
-		(void)transmit(exchange, &vector, 1);
+			(void)transmit(exchange, &vector, 1);
+		}
 	}
-	if (exchange->broken || exchange->close)
+	cut |= exchange->broken;
+	/* Where the end of the connection is the end of the body, only a reset tells. */
+	exchange->link->abort = cut && exchange->length == TO_THE_END && !exchange->bodiless;
+	if (cut || exchange->close)
 		return false;
 	if (exchange->length > 0 && !exchange->bodiless &&
 	    exchange->sent < (uint64_t)exchange->length)
