@@ -38,6 +38,9 @@ static int urls(cr_redis *unused)
 	(void)unused;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		CHECK_EQ(cr_redis_open(bad[i], NULL, &db), -EINVAL);
+	CHECK_EQ(cr_redis_open("redis://localhost", &(cr_redis_options){.in_flight_max = SIZE_MAX},
+	                       &db),
+	         -ENOMEM);
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
 		cr_redis_reply reply;
 

@@ -9,8 +9,11 @@ int cr__redis_link_init(struct link *link, cr_redis *redis, size_t in_flight_max
 {
 	size_t slot_count = 1;
 
-	while (slot_count < in_flight_max)
+	while (slot_count < in_flight_max) {
+		if (slot_count > SIZE_MAX / sizeof *link->slots / 2)
+			return -ENOMEM;
 		slot_count *= 2;
+	}
 	*link = (struct link){
 		.redis = redis,
 		.in_flight_max = in_flight_max,
