@@ -163,13 +163,12 @@ static int listeners(int *unused)
 {
 	cr_listener_options options = {.fast_open = 16, .defer_accept = cr_millis(1500)};
 	cr_listener *listener;
-	char target[32], byte;
+	char byte;
 	cr_conn *c[2];
 
 	(void)unused;
 	CHECK_EQ(cr_listener_open("127.0.0.1:0", &options, &listener), 0);
-	snprintf(target, sizeof target, "127.0.0.1:%d", cr_listener_port(listener));
-	CHECK_EQ(cr_conn_open(target, &c[0]), 0);
+	CHECK_EQ(loopback_dial(cr_listener_port(listener), &c[0]), 0);
 	CHECK_EQ(cr_conn_write(c[0], "x", 1), 0);
 	CHECK_EQ(cr_listener_accept(listener, &c[1]), 0);
 	CHECK_EQ(cr_conn_read_exactly(c[1], &byte, 1), 0);

@@ -10,6 +10,7 @@
 #include <corail/corail.h>
 #include <corail/sim.h>
 
+#include "support/loopback.h"
 #include "support/on_sim.h"
 #include "support/ports.h"
 #include "test.h"
@@ -41,19 +42,6 @@ __attribute__((unused)) static void in_task_run(const char *name, int (*test)(in
 	CHECK_EQ(cr_run(in_task_main, &in), 0);
 	CHECK_EQ(test_open_fds(), fds);
 	test_count++;
-}
-
-/* A listener on a free port of the loopback, and a connection to it from each side. */
-__attribute__((unused)) static void tcp_pair(cr_conn *ret_conns[2])
-{
-	cr_listener *listener;
-	char target[32];
-
-	CHECK_EQ(cr_listener_open("127.0.0.1:0", NULL, &listener), 0);
-	snprintf(target, sizeof target, "127.0.0.1:%d", cr_listener_port(listener));
-	CHECK_EQ(cr_conn_open(target, &ret_conns[0]), 0);
-	CHECK_EQ(cr_listener_accept(listener, &ret_conns[1]), 0);
-	cr_listener_close(listener);
 }
 
 #endif

@@ -70,12 +70,10 @@ static int any_address(int *unused)
 {
 	cr_listener *listener;
 	cr_conn *here, *there;
-	char target[32];
 
 	(void)unused;
 	CHECK_EQ(cr_listener_open(":0", NULL, &listener), 0);
-	snprintf(target, sizeof target, "127.0.0.1:%d", cr_listener_port(listener));
-	CHECK_EQ(cr_conn_open(target, &here), 0);
+	CHECK_EQ(loopback_dial(cr_listener_port(listener), &here), 0);
 	CHECK_EQ(cr_listener_accept(listener, &there), 0);
 	cr_conn_close(here);
 	cr_conn_close(there);

@@ -42,12 +42,11 @@ struct client {
 
 static int ask(struct client *client)
 {
-	char target[32], line[32], answer[32];
+	char line[32], answer[32];
 	cr_conn *conn;
 	int size = snprintf(line, sizeof line, "%d\n", client->number);
 
-	snprintf(target, sizeof target, "127.0.0.1:%d", client->port);
-	CHECK_EQ(cr_conn_open(target, &conn), 0);
+	CHECK_EQ(loopback_dial(client->port, &conn), 0);
 	CHECK_EQ(cr_conn_write(conn, line, (size_t)size), 0);
 	CHECK_EQ(cr_conn_read_line(conn, answer, sizeof answer), size - 1);
 	CHECK_EQ(strtol(answer, NULL, 10), client->number);
@@ -198,11 +197,10 @@ static int distribute_held(struct distributing *d)
 
 static cr_conn *dial_held(int port)
 {
-	char target[32], byte;
+	char byte;
 	cr_conn *conn;
 
-	snprintf(target, sizeof target, "127.0.0.1:%d", port);
-	CHECK_EQ(cr_conn_open(target, &conn), 0);
+	CHECK_EQ(loopback_dial(port, &conn), 0);
 	CHECK_EQ(cr_conn_read(conn, &byte, 1), 1);
 	return conn;
 }
@@ -251,12 +249,11 @@ static void least_loaded_and_cancelled(void)
 /* Whether it was served: the loop that was about to may have ended, and closed its connections. */
 static bool ask_gently(int port)
 {
-	char target[32], byte;
+	char byte;
 	cr_conn *conn;
 	bool served;
 
-	snprintf(target, sizeof target, "127.0.0.1:%d", port);
-	CHECK_EQ(cr_conn_open(target, &conn), 0);
+	CHECK_EQ(loopback_dial(port, &conn), 0);
 	served = cr_conn_write(conn, "x\n", 2) == 0 && cr_conn_read(conn, &byte, 1) == 1;
 	cr_conn_close(conn);
 	return served;

@@ -7,6 +7,7 @@
  */
 
 #include "http/fixture.h"
+#include "support/loopback.h"
 
 #include <stdlib.h>
 
@@ -82,11 +83,9 @@ static inline int serve_cases(cr_http_exchange *x, void *user)
 
 static inline cr_conn *dial(const struct site *site)
 {
-	char target[64];
 	cr_conn *conn;
 
-	snprintf(target, sizeof target, "127.0.0.1:%d", site->port);
-	CHECK_EQ(cr_conn_open(target, &conn), 0);
+	CHECK_EQ(loopback_dial(site->port, &conn), 0);
 	return conn;
 }
 

@@ -208,12 +208,10 @@ static int converse(struct client *client)
 		"GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 	char data[600];
 	cr_conn *conn;
-	char target[64];
 	int r;
 	ssize_t n;
 
-	snprintf(target, sizeof target, "127.0.0.1:%d", client->site->port);
-	r = cr_conn_open(target, &conn);
+	r = loopback_dial(client->site->port, &conn);
 	if (r < 0)
 		return 0;
 	if (cr_conn_write(conn, requests, sizeof requests - 1) == 0) {

@@ -2,6 +2,7 @@
 /* ctest: timeout=240 */
 /* Buffered writing, files, relays, descriptors and pipes, tortured. */
 
+#include "support/loopback.h"
 #include "support/torture.h"
 
 #include <corail/net.h>
@@ -265,14 +266,12 @@ static int zerocopy_lets_go(struct torture *t)
 {
 	struct reader reader = {0};
 	cr_listener *listener;
-	char target[32];
 	cr_conn *a = NULL, *b = NULL;
 	int r = cr_listener_open("127.0.0.1:0", NULL, &listener);
 
 	if (r < 0)
 		return r;
-	snprintf(target, sizeof target, "127.0.0.1:%d", cr_listener_port(listener));
-	r = cr_conn_open(target, &a);
+	r = loopback_dial(cr_listener_port(listener), &a);
 	if (r == 0)
 		r = cr_listener_accept(listener, &b);
 	if (r == 0) {
