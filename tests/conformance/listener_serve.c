@@ -64,6 +64,18 @@ static int ask(struct server *s)
 	return 0;
 }
 
+/* A client that is being served: it has had its first answer. */
+static cr_conn *client_open(const struct server *s)
+{
+	cr_conn *conn;
+	char line[8];
+
+	CHECK_EQ(cr_conn_open(s->target, &conn), 0);
+	CHECK_EQ(cr_conn_write(conn, "a\n", 2), 0);
+	CHECK_EQ(cr_conn_read_line(conn, line, sizeof line), 1);
+	return conn;
+}
+
 /*
  * Twenty clients, three at once; a handler's failure is its own. Closing lets those who run finish.
  */
@@ -103,9 +115,7 @@ static int close_lets_handlers_finish(int *unused)
 	{
 		CORAIL_SCOPE(scope);
 		cr_spawn(&scope, serve, &s);
-		CHECK_EQ(cr_conn_open(s.target, &conn), 0);
-		CHECK_EQ(cr_conn_write(conn, "a\n", 2), 0);
-		CHECK_EQ(cr_conn_read_line(conn, line, sizeof line), 1);
+		conn = client_open(&s);
 		cr_listener_close(s.listener);
 		CHECK_EQ(cr_sleep(cr_millis(2)), 0);
 		CHECK_EQ(s.result, 1);
@@ -131,9 +141,7 @@ static int cancel_ends_handlers(int *unused)
 	{
 		CORAIL_SCOPE(scope);
 		cr_spawn(&scope, serve, &s);
-		CHECK_EQ(cr_conn_open(s.target, &conn), 0);
-		CHECK_EQ(cr_conn_write(conn, "a\n", 2), 0);
-		CHECK_EQ(cr_conn_read_line(conn, line, sizeof line), 1);
+		conn = client_open(&s);
 		CHECK_EQ(s.running, 1);
 		cr_scope_cancel(&scope);
 	}
@@ -150,16 +158,13 @@ static int close_when_full(int *unused)
 {
 	struct server s = {.options = {.conn_count_max = 1}};
 	cr_conn *conn;
-	char line[8];
 
 	(void)unused;
 	server_open(&s);
 	{
 		CORAIL_SCOPE(scope);
 		cr_spawn(&scope, serve, &s);
-		CHECK_EQ(cr_conn_open(s.target, &conn), 0);
-		CHECK_EQ(cr_conn_write(conn, "a\n", 2), 0);
-		CHECK_EQ(cr_conn_read_line(conn, line, sizeof line), 1);
+		conn = client_open(&s);
 		CHECK_EQ(cr_listener_serve(s.listener, NULL, echo, &s), -EBUSY);
 		cr_listener_close(s.listener);
 		cr_conn_close(conn);
