@@ -6,6 +6,6 @@
  * For what each birth, death and suspension goes through: inline, however large the compiler finds
  * it. With a call in between, everything around must be saved and fetched again.
  */
-#define CR__HOT static inline __attribute__((always_inline))
+#define CR__HOT inline __attribute__((always_inline))
 
 #endif

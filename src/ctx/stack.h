@@ -74,15 +74,15 @@ static inline size_t cr__stack_size(unsigned class)
  * Word by word, as they were written a moment ago: a copy in one piece would wait for those stores
  * to retire.
  */
-CR__HOT void cr__stack_copy(struct cr__stack *to, const struct cr__stack *from)
+static CR__HOT void cr__stack_copy(struct cr__stack *to, const struct cr__stack *from)
 {
 	to->base = from->base;
 	to->rest = from->rest;
 }
 
 /* Takes a stack whose pages were kept. Returns false if there is none. */
-CR__HOT bool cr__stack_take_warm(struct cr__stack_pool *pool, unsigned class,
-                                 struct cr__stack *ret_stack)
+static CR__HOT bool cr__stack_take_warm(struct cr__stack_pool *pool, unsigned class,
+                                        struct cr__stack *ret_stack)
 {
 	struct cr__stack_class *c = &pool->class[class];
 	size_t count = c->count;
@@ -125,8 +125,8 @@ bool cr__stack_pool_rest(struct cr__stack_pool *pool);
  * Returns a stack; it may be the one that the caller still runs on, until it switches away. True:
  * cr__stack_tidy() is due.
  */
-CR__HOT __attribute__((warn_unused_result)) bool cr__stack_give(struct cr__stack_pool *pool,
-                                                                const struct cr__stack *stack)
+static CR__HOT __attribute__((warn_unused_result)) bool cr__stack_give(
+	struct cr__stack_pool *pool, const struct cr__stack *stack)
 {
 	struct cr__stack_class *c = &pool->class[stack->class];
 

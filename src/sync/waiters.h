@@ -18,7 +18,7 @@
 
 #include <corail/sync.h>
 
-#include "task/sched.h"
+#include "task/block.h"
 
 struct cr__waiter {
 	struct cr__wait wait;

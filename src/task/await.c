@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "task/block.h"
 #include "task/choice.h"
 #include "task/ended.h"
 #include "task/handover.h"

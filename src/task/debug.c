@@ -163,16 +163,16 @@ struct cr__report *cr__debug_begin(struct cr__debug *debug)
 	return &debug->report;
 }
 
-void cr__debug_send_to(struct cr__debug *debug, int fd, void *const *frames, size_t count)
+void cr__debug_send(struct cr__debug *debug, int fd, void *const *frames, size_t count)
 {
 	if (count)
 		cr__watchdog_hooks.frames(debug, frames, count);
 	cr__report_send(&debug->report, fd);
 }
 
-void cr__debug_send(struct cr__debug *debug, void *const *frames, size_t count)
+static void deliver(struct cr__debug *debug, void *const *frames, size_t count)
 {
-	cr__debug_send_to(debug, debug->options.fd, frames, count);
+	cr__debug_send(debug, debug->options.fd, frames, count);
 }
 
 void cr__report_task(struct cr__report *report, struct cr__task *task)
@@ -228,7 +228,7 @@ static __attribute__((noinline, cold)) void report_lock(struct cr__debug *debug,
 	cr__report_add(report, "corail: where it suspends:");
 	cr__report_line(report);
 	count = cr__frames_here(frames, CR__FRAMES_MAX);
-	cr__debug_send(debug, frames, count);
+	deliver(debug, frames, count);
 }
 
 void cr__debug_suspend(struct cr__sched *s, struct cr__task *self)
@@ -270,7 +270,7 @@ static __attribute__((noinline, cold)) void report_refusal(struct cr__debug *deb
 	cr__report_add(report, "corail: it should return; clean-up that suspends belongs under "
 	                       "cr_shield(). Its call now:");
 	cr__report_line(report);
-	cr__debug_send(debug, frames, cr__frames_here(frames, CR__FRAMES_MAX));
+	deliver(debug, frames, cr__frames_here(frames, CR__FRAMES_MAX));
 }
 
 void cr__debug_refuse(struct cr__sched *s, struct cr__task *self)
@@ -335,7 +335,7 @@ void cr__debug_busy(const char *caller, int fd)
 		                       "poller's), or by a call of several steps");
 		cr__report_line(report);
 	}
-	cr__debug_send(s->debug, frames, cr__frames_here(frames, CR__FRAMES_MAX));
+	deliver(s->debug, frames, cr__frames_here(frames, CR__FRAMES_MAX));
 }
 
 /* --------------------------------------------------------------------- the watchdog's wish --- */

@@ -74,12 +74,10 @@ void cr__debug_suspend(struct cr__sched *s, struct cr__task *self);
 void cr__debug_refuse(struct cr__sched *s, struct cr__task *self);
 
 /*
- * Begins a report. Ended and printed by cr__debug_send(), with the addresses as lines of their own,
- * where all reports go, or by cr__debug_send_to() elsewhere.
+ * Begins a report. Ended and printed by cr__debug_send(), with the addresses as lines of their own.
  */
 struct cr__report *cr__debug_begin(struct cr__debug *debug);
-void cr__debug_send(struct cr__debug *debug, void *const *frames, size_t count);
-void cr__debug_send_to(struct cr__debug *debug, int fd, void *const *frames, size_t count);
+void cr__debug_send(struct cr__debug *debug, int fd, void *const *frames, size_t count);
 
 /* Appends "'name' (file.c:12)". */
 void cr__report_task(struct cr__report *report, struct cr__task *task);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "task/block.h"
 #include "task/debug.h"
 
 #include "base/alloc.h"

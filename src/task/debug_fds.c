@@ -117,13 +117,13 @@ static unsigned print(struct cr__debug *debug, int to, const char *what)
 		               "corail: descriptor %d %s, opened by task '%s' (%s):", origin->fd,
 		               what, origin->name, origin->site);
 		cr__report_line(report);
-		cr__debug_send_to(debug, to, origin->frames, origin->count);
+		cr__debug_send(debug, to, origin->frames, origin->count);
 	}
 	if (count > MOST) {
 		cr__report_add(cr__debug_begin(debug), "corail: and %u descriptors more",
 		               count - MOST);
 		cr__report_line(&debug->report);
-		cr__debug_send_to(debug, to, NULL, 0);
+		cr__debug_send(debug, to, NULL, 0);
 	}
 	return count;
 }

@@ -9,7 +9,7 @@
  * Inline, because it is half of what the death of a task costs.
  */
 
-#include "task/sched.h"
+#include "task/block.h"
 
 /*
  * Of results that were read a few, for a second look; of those that nobody has read as many as
@@ -17,7 +17,7 @@
  */
 enum { CR__READ_KEPT = 64, CR__UNREAD_KEPT = 65536 };
 
-CR__HOT void cr__ended_push(struct cr__ended *list, struct cr__task *task)
+static CR__HOT void cr__ended_push(struct cr__ended *list, struct cr__task *task)
 {
 	struct cr__node *last = list->last;
 
@@ -35,7 +35,8 @@ CR__HOT void cr__ended_push(struct cr__ended *list, struct cr__task *task)
  * The same where the list is full: the oldest block is given back in exchange. Only for a list that
  * nobody takes from the middle of: what comes before a block is not noted.
  */
-CR__HOT void cr__ended_exchange(struct cr__sched *s, struct cr__ended *list, struct cr__task *task)
+static CR__HOT void cr__ended_exchange(struct cr__sched *s, struct cr__ended *list,
+                                       struct cr__task *task)
 {
 	struct cr__node *oldest = list->first;
 
@@ -62,7 +63,7 @@ static inline void cr__ended_remove(struct cr__ended *list, struct cr__task *tas
 }
 
 /* Gives the oldest block back. */
-CR__HOT void cr__ended_drop(struct cr__sched *s, struct cr__ended *list)
+static CR__HOT void cr__ended_drop(struct cr__sched *s, struct cr__ended *list)
 {
 	struct cr__node *oldest = list->first;
 
@@ -83,8 +84,8 @@ static inline void cr__ended_trim(struct cr__sched *s, struct cr__ended *list, u
 }
 
 /* Behind those that were read. */
-CR__HOT void cr__ended_push_read(struct cr__sched *s, struct cr__scope *scope,
-                                 struct cr__task *task)
+static CR__HOT void cr__ended_push_read(struct cr__sched *s, struct cr__scope *scope,
+                                        struct cr__task *task)
 {
 	if (__builtin_expect(scope->read.count == CR__READ_KEPT, 1))
 		cr__ended_exchange(s, &scope->read, task);
@@ -105,7 +106,8 @@ static inline void cr__ended_read(struct cr__sched *s, struct cr__task *task)
 }
 
 /* Keeps the block of a child that ends now, or gives it back if its scope hands out no handles. */
-CR__HOT void cr__ended_remember(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task)
+static CR__HOT void cr__ended_remember(struct cr__sched *s, struct cr__scope *scope,
+                                       struct cr__task *task)
 {
 	if (scope->state & CR__SCOPE_FORGET) {
 		cr__block_give(s, task);
@@ -130,7 +132,7 @@ static inline void cr__ended_forget(struct cr__sched *s, struct cr__scope *scope
 }
 
 /* Wakes a scope's owner if this death is what it waits for. */
-CR__HOT void cr__ended_wake_owner(struct cr__sched *s, struct cr__scope *scope)
+static CR__HOT void cr__ended_wake_owner(struct cr__sched *s, struct cr__scope *scope)
 {
 	struct cr__wait *wait = scope->owner_wait;
 

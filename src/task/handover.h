@@ -42,7 +42,7 @@ static inline int cr__switch_to(struct cr__sched *s, struct cr__task *self, void
 enum { CR__FRAME_AHEAD = 16 };
 
 /* Not a call in any case: gcc 12 finds a function that only prefetches without effect. */
-CR__HOT void cr__fetch_ahead(struct cr__sched *s)
+static CR__HOT void cr__fetch_ahead(struct cr__sched *s)
 {
 	const char *frame;
 
@@ -57,7 +57,7 @@ CR__HOT void cr__fetch_ahead(struct cr__sched *s)
  * Who is next: the first task in the queue, or the loop, whose slot holds index 0. `queued`: the
  * queue is known to hold somebody, the running task itself.
  */
-CR__HOT struct cr__slot *cr__next_slot(struct cr__sched *s, bool queued)
+static CR__HOT struct cr__slot *cr__next_slot(struct cr__sched *s, bool queued)
 {
 	if (__builtin_expect(s->loop.handed == s->loop.poll_at, 0) ||
 	    (!queued && cr__queue_empty(s)))
@@ -69,7 +69,7 @@ CR__HOT struct cr__slot *cr__next_slot(struct cr__sched *s, bool queued)
 /*
  * Gives the processor away; *save_sp gets the context. Returns the value that it is resumed with.
  */
-CR__HOT int cr__hand_over(struct cr__sched *s, void **save_sp, bool queued)
+static CR__HOT int cr__hand_over(struct cr__sched *s, void **save_sp, bool queued)
 {
 	struct cr__task *self = &s->blocks[s->current];
 	struct cr__slot *slot = cr__next_slot(s, queued);
@@ -101,7 +101,7 @@ int cr__budget_yield(struct cr__sched *s);
 int cr__park_slowly(struct cr__sched *s, struct cr__task *self);
 
 /* cr__park() for those who have the scheduler at hand. */
-CR__HOT int cr__park_in(struct cr__sched *s, struct cr__task *self, struct cr__wait *wait)
+static CR__HOT int cr__park_in(struct cr__sched *s, struct cr__task *self, struct cr__wait *wait)
 {
 	wait->task = self;
 	self->wait = wait;
@@ -112,7 +112,7 @@ CR__HOT int cr__park_in(struct cr__sched *s, struct cr__task *self, struct cr__w
 }
 
 /* Gives the processor away for good: the running task has ended. */
-CR__HOT _Noreturn void cr__leave(struct cr__sched *s, struct cr__task *task)
+static CR__HOT _Noreturn void cr__leave(struct cr__sched *s, struct cr__task *task)
 {
 	struct cr__slot *slot = cr__next_slot(s, false);
 

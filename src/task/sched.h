@@ -56,8 +56,8 @@ enum {
 };
 
 /*
- * While a block is free, its task is in no deeper node than its own, waits for nothing and is awaited
- * by nobody: what is so at a task's end need not be written at the next one's birth.
+ * While a block is free, its task is in no deeper node than its own, waits for nothing and is
+ * awaited by nobody: what is so at a task's end need not be written at the next one's birth.
  */
 struct cr__task {
 	/* What parking and waking touch. */
@@ -336,7 +336,7 @@ static inline uint32_t cr__queue_count(const struct cr__sched *s)
 }
 
 /* Appends a task, suspended at `sp`, to the run queue. */
-CR__HOT void cr__ready(struct cr__sched *s, struct cr__task *task, void *sp, int value)
+static CR__HOT void cr__ready(struct cr__sched *s, struct cr__task *task, void *sp, int value)
 {
 	struct cr__slot *slot = cr__queue_push(s);
 
@@ -363,7 +363,7 @@ static inline struct cr__sched *cr__sched_in_task(const char *caller)
 }
 
 /* cr__unpark() for those who have the scheduler at hand. */
-CR__HOT void cr__wake(struct cr__sched *s, struct cr__task *task, int status)
+static CR__HOT void cr__wake(struct cr__sched *s, struct cr__task *task, int status)
 {
 	CR__ASSERT(task->wait != NULL);
 	task->wait = NULL;
@@ -382,72 +382,11 @@ void cr__sched_arrive(void);
 #endif
 
 /*
- * For tests: called on the loop's stack whenever a task has parked, before anything else; NULL: not.
- * It holds for this thread's loop and for those that begin after it.
+ * For tests: called on the loop's stack whenever a task has parked, before anything else; NULL:
+ * not. It holds for this thread's loop and for those that begin after it.
  */
 extern void (*cr__park_hook)(struct cr__wait *wait);
 void cr__park_hook_set(void (*hook)(struct cr__wait *wait));
-
-/* ---- block.c: control blocks ---- */
-
-int cr__blocks_init(struct cr__sched *s, size_t count_max);
-void cr__blocks_destroy(struct cr__sched *s);
-
-/* A block that was never used before, or NULL: -ENOMEM or -EAGAIN in ret_error. */
-struct cr__task *cr__block_fresh(struct cr__sched *s, int *ret_error);
-
-/* Whether a block that was used before is free, and may be taken. */
-static inline bool cr__block_waits(const struct cr__sched *s)
-{
-	return s->free && s->alive < s->block_limit;
-}
-
-/* Takes that one. */
-static inline struct cr__task *cr__block_take_used(struct cr__sched *s)
-{
-	struct cr__task *task = s->free;
-
-	s->free = task->next;
-	return task;
-}
-
-/* A free block, or as cr__block_fresh(). */
-static inline struct cr__task *cr__block_take(struct cr__sched *s, int *ret_error)
-{
-	return cr__block_waits(s) ? cr__block_take_used(s) : cr__block_fresh(s, ret_error);
-}
-
-/* Gives a block back: from now on handles of its task are stale. */
-CR__HOT void cr__block_give(struct cr__sched *s, struct cr__task *task)
-{
-	task->handle.id = (int64_t)((uint64_t)task->handle.id + CR__GENERATION);
-	if (__builtin_expect(task->handle.id < 0, 0))
-		task->handle.id = (task->handle.id & (CR__GENERATION - 1)) + CR__GENERATION;
-	task->flags = CR__TASK_DONE;
-	task->next = s->free;
-	s->free = task;
-}
-
-/* The task behind a handle, alive or ended; NULL for a stale one, or one that never was. */
-static inline struct cr__task *cr__task_lookup(struct cr__sched *s, cr_task handle)
-{
-	uint32_t index = (uint32_t)handle.id & ((1u << CR__INDEX_BITS) - 1);
-	struct cr__task *task = &s->blocks[index];
-
-	if (__builtin_expect(index - 1 >= s->block_top, 0))
-		return NULL;
-	return task->handle.id == handle.id ? task : NULL;
-}
-
-/* The same outside the hot path: without a scheduler too, and with the error to return for NULL. */
-static inline struct cr__task *cr__task_find(struct cr__sched *s, cr_task handle, int *ret_error)
-{
-	struct cr__task *task = s && handle.id > 0 ? cr__task_lookup(s, handle) : NULL;
-
-	if (!task)
-		*ret_error = handle.id < 0 ? (int)handle.id : -ESRCH;
-	return task;
-}
 
 /* ---- tree.c: nodes and cancellation ---- */
 
@@ -455,8 +394,8 @@ static inline struct cr__task *cr__task_find(struct cr__sched *s, cr_task handle
  * Hangs a node below its parent, behind its siblings: the ring's end is just before its first. It
  * is cancelled where the parent is.
  */
-CR__HOT void cr__node_link(struct cr__sched *s, struct cr__node *node, struct cr__node *parent,
-                           uint32_t flags)
+static CR__HOT void cr__node_link(struct cr__sched *s, struct cr__node *node,
+                                  struct cr__node *parent, uint32_t flags)
 {
 	struct cr__node *first = parent->child;
 
@@ -476,7 +415,7 @@ CR__HOT void cr__node_link(struct cr__sched *s, struct cr__node *node, struct cr
 	first->prev = node;
 }
 
-CR__HOT void cr__node_unlink(struct cr__sched *s, struct cr__node *node)
+static CR__HOT void cr__node_unlink(struct cr__sched *s, struct cr__node *node)
 {
 	struct cr__node *parent = node->parent;
 

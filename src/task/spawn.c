@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "task/block.h"
 #include "task/ended.h"
 #include "task/handover.h"
 #include "task/keep.h"
@@ -50,7 +51,7 @@ void cr_task_name_set(const char *name)
 }
 
 /* Gives a block its stack. Returns the high end, below what every task has there. */
-CR__HOT char *move_in(struct cr__task *task, const struct cr__stack *stack)
+static CR__HOT char *move_in(struct cr__task *task, const struct cr__stack *stack)
 {
 	char *end = stack->base + cr__stack_size(stack->class);
 
@@ -63,8 +64,8 @@ CR__HOT char *move_in(struct cr__task *task, const struct cr__stack *stack)
 }
 
 /* Sets up a task whose frames begin at `top`. Returns its first stack pointer. */
-CR__HOT void *begin(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task, char *top,
-                    cr__fn fn, const void *arg, cr__site site)
+static CR__HOT void *begin(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task,
+                           char *top, cr__fn fn, const void *arg, cr__site site)
 {
 	void *sp = cr__ctx_make(top, fn, arg, task_finish, CR__SCHED_ARRIVE);
 
@@ -256,7 +257,8 @@ static __attribute__((noinline, cold)) _Noreturn void tidy_and_leave(struct cr__
 }
 
 /* What remains of a task's end, on a stack that it no longer owns. */
-CR__HOT _Noreturn void leave(struct cr__sched *s, struct cr__scope *scope, struct cr__task *task)
+static CR__HOT _Noreturn void leave(struct cr__sched *s, struct cr__scope *scope,
+                                    struct cr__task *task)
 {
 	/* The block may be given back here; what it says stands until the next birth takes it. */
 	cr__ended_remember(s, scope, task);

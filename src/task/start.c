@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "task/sched.h"
+#include "task/block.h"
 
 #include <errno.h>
 

@@ -4,7 +4,7 @@
 #include "support/test.h"
 
 #include "base/alloc.h"
-#include "task/sched.h"
+#include "task/block.h"
 
 static struct cr__sched *sched;
 
