@@ -152,12 +152,11 @@ static int large_ones(int *unused)
 /* -------------------------------------------------------------------------------- addresses --- */
 
 /* Connecting gives a socket that has none an address, as long as it is connected. */
-static int own_address(int *unused)
+static void own_address_of(const char *local)
 {
-	cr_udp *server = open_at("127.0.0.1:0"), *client = open_at("0.0.0.0:0");
+	cr_udp *server = open_at("127.0.0.1:0"), *client = open_at(local);
 	cr_addr to, before, own, from;
 
-	(void)unused;
 	CHECK_EQ(cr_udp_local(server, &to), 0);
 	CHECK_EQ(cr_udp_local(client, &before), 0);
 	CHECK_EQ(cr_udp_connect(client, &to), 0);
@@ -175,6 +174,13 @@ static int own_address(int *unused)
 	CHECK_EQ(cr_addr_port_set(&own, cr_addr_port(&before)), 0);
 	CHECK(cr_addr_equal(&own, &before));
 	close_pair(server, client);
+}
+
+static int own_address(int *unused)
+{
+	(void)unused;
+	own_address_of("0.0.0.0:0");
+	own_address_of(":0"); /* of both families */
 	return 0;
 }
 

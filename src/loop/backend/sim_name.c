@@ -256,13 +256,18 @@ void cr__sim_name_release(struct cr__sim_sock *sock)
 /* Whether what is sent to a target is meant for a socket of that name. */
 bool cr__sim_name_covers(const struct cr__sim_sock *sock, const struct cr__sim_address *target)
 {
+	struct cr__sim_address local;
+
 	if (!is_inet(target))
 		return !is_inet(&sock->local) && same_local(&sock->local, target);
 	if (!is_inet(&sock->local) || port_of(&sock->local) != port_of(target))
 		return false;
-	if (sock->local.any.sa_family == target->any.sa_family)
-		return is_any(&sock->local) || same_host(&sock->local, target);
-	return target->any.sa_family == AF_INET && is_any(&sock->local) && !sock->v6_only;
+	if (is_any(&sock->local))
+		return sock->domain == target->any.sa_family ||
+		       (sock->domain == AF_INET6 && !sock->v6_only);
+	local = sock->local;
+	cr__sim_address_meant(&local);
+	return local.any.sa_family == target->any.sa_family && same_host(&local, target);
 }
 
 static bool listens_on(const struct cr__sim_sock *sock, const struct cr__sim_address *target)
