@@ -99,6 +99,12 @@ struct model_scope {
 	cr_nsec deadline;
 };
 
+/* Who has a lock. */
+struct model_owner {
+	uint32_t task;      /* its number plus one; 0: nobody */
+	uint32_t recovered; /* how often it was, from one that had ended */
+};
+
 enum model_fate {
 	MODEL_UNSENT, /* nobody may receive it */
 	MODEL_OFFERED = 1,
@@ -120,14 +126,15 @@ struct model {
 	uint8_t chan_of_value[MODEL_VALUES];
 	uint32_t last_received[MODEL_CHANS][MODEL_TASKS][MODEL_TASKS]; /* by whom, from whom */
 	cr_mutex mutexes[MODEL_MUTEXES];
-	uint32_t mutex_owner[MODEL_MUTEXES]; /* a task's number plus one; 0: free */
+	struct model_owner mutex_owner[MODEL_MUTEXES];
 	cr_cond cond;
 	cr_semaphore semaphore;
 	uint32_t permits_taken;
 	cr_limiter limiter;
 	uint32_t limited;
 	cr_rwlock rwlock;
-	uint32_t readers, writers;
+	uint32_t readers;
+	struct model_owner writer;
 	cr_event event;
 	cr_barrier barrier;
 	uint32_t barrier_indices[MODEL_PARTIES], barrier_resets; /* how often each was given */

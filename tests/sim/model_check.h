@@ -6,6 +6,7 @@
 
 #include "sim/model_broadcast.h"
 #include "sim/model_locals.h"
+#include "sim/model_locks.h"
 #include "sim/model_meetings.h"
 #include "sim/model_queues.h"
 
@@ -44,17 +45,8 @@ static void model_check(const struct model *m)
 {
 	for (int i = 0; i < MODEL_CHANS; i++)
 		model_check_chan(m, i);
-	for (int i = 0; i < MODEL_MUTEXES; i++) {
-		CHECK(m->mutexes[i].cr__owner || !m->mutexes[i].cr__waiters.cr__first);
-		CHECK(!m->mutex_owner[i] || m->mutexes[i].cr__owner);
-	}
-	CHECK_LE(m->permits_taken + cr_semaphore_count(&m->semaphore), MODEL_PERMITS);
-	CHECK(!m->semaphore.cr__waiters.cr__first || cr_semaphore_count(&m->semaphore) < 2);
 	CHECK(!m->event.cr__set || !m->event.cr__first);
-	CHECK_LE(m->limited, cr_limiter_used(&m->limiter));
-	CHECK(!m->limiter.cr__waiters.cr__first ||
-	      cr_limiter_used(&m->limiter) >= cr_limiter_capacity(&m->limiter));
-	CHECK(m->writers == 0 || (m->writers == 1 && m->readers == 0));
+	model_locks_check(m);
 	model_queues_check(m);
 	model_meetings_check(m);
 	model_casts_check(m);
@@ -69,21 +61,13 @@ static inline void model_check_rest(struct model *m)
 		CHECK(!m->chans[i].cr__chan.cr__senders.first);
 		CHECK_EQ(m->both[i], 0);
 	}
-	for (int i = 0; i < MODEL_MUTEXES; i++)
-		CHECK_EQ(m->mutexes[i].cr__owner, 0);
-	CHECK(!m->cond.cr__waiters.cr__first);
-	CHECK(!m->semaphore.cr__waiters.cr__first);
-	CHECK_EQ(cr_semaphore_count(&m->semaphore), MODEL_PERMITS);
-	CHECK_EQ(cr_limiter_used(&m->limiter), 0);
-	CHECK_EQ(cr_limiter_waiting(&m->limiter), 0);
-	CHECK_EQ(m->rwlock.cr__writer, 0);
-	CHECK_EQ(m->rwlock.cr__reader_count, 0);
 	CHECK(!m->event.cr__first);
 	CHECK_EQ(m->sleeping, 0);
 	for (uint32_t i = 1; i < m->task_count; i++) {
 		CHECK_EQ(m->tasks[i].done, 1);
 		CHECK_LT(cr_await(m->tasks[i].handle), 0);
 	}
+	model_locks_rest(m);
 	model_values_conserved(m);
 	model_queues_rest(m);
 	model_meetings_rest(m);

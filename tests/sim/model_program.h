@@ -2,7 +2,7 @@
 #ifndef CORAIL_TESTS_SIM_MODEL_PROGRAM_H
 #define CORAIL_TESTS_SIM_MODEL_PROGRAM_H
 
-/* Instructions of model.h's programs: time, channels, locks. */
+/* Instructions of model.h's programs: time, channels, selects. */
 
 #include "sim/model.h"
 
@@ -239,95 +239,6 @@ static inline int model_select(struct model_frame *f)
 	for (size_t i = 0; i < count; i++)
 		model_case_answered(f, &own[i], cases[i].result, r == (int)i);
 	return r == -ECANCELED ? r : 0;
-}
-
-/* ----------------------------------------------------------------------------------- locks --- */
-
-/* With a mutex: a little of this and that, and perhaps a condition. */
-static inline int model_lock(struct model_frame *f)
-{
-	int i = (int)model_random(f->self, MODEL_MUTEXES);
-	uint32_t *owner = &f->m->mutex_owner[i], self = 1 + model_number(f->m, f->self);
-	bool cancelled = cr_cancelled(), mine = *owner == self;
-	int r = cr_mutex_lock(&f->m->mutexes[i]);
-
-	MODEL_ANSWER(cancelled, r);
-	if (r < 0) {
-		CHECK(r == -ECANCELED || (r == -EDEADLK && mine));
-		return r == -EDEADLK ? 0 : r;
-	}
-	CHECK_EQ(*owner, 0);
-	*owner = self;
-	if (model_random(f->self, 3) == 0) {
-		*owner = 0;
-		r = cr_cond_wait(&f->m->cond, &f->m->mutexes[i]);
-		CHECK(r == 0 || r == -ECANCELED);
-		CHECK_EQ(*owner, 0);
-		*owner = self;
-	} else {
-		r = model_block(f);
-	}
-	CHECK_EQ(*owner, self);
-	CHECK_EQ(cr_mutex_owner(&f->m->mutexes[i]).id, cr_task_self().id);
-	*owner = 0;
-	CHECK_EQ(cr_mutex_unlock(&f->m->mutexes[i]), 0);
-	return r;
-}
-
-static inline int model_permits(struct model_frame *f)
-{
-	uint32_t count = 1 + model_random(f->self, 2);
-	bool cancelled = cr_cancelled();
-	int r = cr_semaphore_acquire(&f->m->semaphore, count);
-
-	MODEL_ANSWER(cancelled, r);
-	if (r < 0) {
-		CHECK_EQ(r, -ECANCELED);
-		return r;
-	}
-	f->m->permits_taken += count;
-	r = model_block(f);
-	f->m->permits_taken -= count;
-	CHECK_EQ(cr_semaphore_release(&f->m->semaphore, count), 0);
-	return r;
-}
-
-static inline int model_limiter(struct model_frame *f)
-{
-	bool cancelled = cr_cancelled();
-	cr_permit permit = {0};
-	int r = cr_limiter_acquire(&f->m->limiter, &permit);
-
-	MODEL_ANSWER(cancelled, r);
-	if (r < 0) {
-		CHECK(r == -ECANCELED || r == -EDEADLK);
-		return r == -EDEADLK ? 0 : r;
-	}
-	f->m->limited++;
-	r = model_block(f);
-	f->m->limited--;
-	CHECK_EQ(cr_limiter_release(&permit), 0);
-	return r;
-}
-
-static inline int model_rwlock(struct model_frame *f)
-{
-	bool cancelled = cr_cancelled(), writes = model_random(f->self, 3) == 0;
-	int r = writes ? cr_rwlock_write_lock(&f->m->rwlock) : cr_rwlock_read_lock(&f->m->rwlock);
-
-	MODEL_ANSWER(cancelled, r);
-	if (r < 0) {
-		CHECK(r == -ECANCELED || r == -EDEADLK);
-		return r == -EDEADLK ? 0 : r;
-	}
-	*(writes ? &f->m->writers : &f->m->readers) += 1;
-	model_check(f->m);
-	r = model_sleep(f);
-	*(writes ? &f->m->writers : &f->m->readers) -= 1;
-	CHECK_EQ(writes ? cr_rwlock_write_unlock(&f->m->rwlock)
-	                : cr_rwlock_read_unlock(&f->m->rwlock),
-	         0);
-	return r;
 }
 
 #endif
