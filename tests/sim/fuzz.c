@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* ctest: timeout=120 */
 /*
- * The scheduler, fuzzed: random programs of tasks, each under another order. A failure prints its
- * seed; TEST_SEED=n runs that one alone.
+ * The scheduler, fuzzed: random programs of tasks, each under another order. See seeds.h for how to
+ * run one of them.
  */
 
 #include "sim/fuzz_program.h"
-
-#include "task/sched.h"
-
-#include <corail/debug.h>
-#include <corail/sim.h>
-
-#include <signal.h>
+#include "sim/seeds.h"
 
 #if defined(__SANITIZE_THREAD__)
 enum { SEEDS = 200 }; /* a switch costs a hundred times as much */
@@ -21,16 +15,6 @@ enum { SEEDS = 2000 };
 #endif
 
 enum { BYTES_MAX = 600 };
-
-static char running[64];
-
-static void hung(int signal_number)
-{
-	(void)signal_number;
-	if (write(STDERR_FILENO, running, strlen(running)) > 0)
-		cr_debug_dump(STDERR_FILENO);
-	_exit(TEST_FAIL);
-}
 
 /* xorshift64*: the programs must not depend on the generator under test. */
 static uint8_t next_byte(uint64_t *state)
@@ -53,9 +37,7 @@ static int checked(struct outcome *outcome)
 	int r = fuzz_main(&outcome->fuzz);
 
 	CHECK_EQ(outcome->fuzz.frames, 0);
-	CHECK_EQ(cr_sim_fd_count(), 0);
-	CHECK_EQ(cr__sched_self()->alive, 1);
-	CHECK_EQ(cr__sched_self()->loop.timers.count, 0);
+	seeds_check_rest();
 	outcome->trace = cr_debug_trace();
 	outcome->took = cr_now() - start;
 	return r;
@@ -63,7 +45,7 @@ static int checked(struct outcome *outcome)
 
 static struct outcome run_seed(uint64_t seed)
 {
-	cr_options options = {.backend = CORAIL_BACKEND_SIM, .seed = seed};
+	cr_options options = seeds_begin(seed);
 	uint64_t state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	uint8_t bytes[BYTES_MAX];
 	struct outcome outcome = {.fuzz = {.bytes = bytes}};
@@ -71,22 +53,19 @@ static struct outcome run_seed(uint64_t seed)
 	for (size_t i = 0; i < sizeof bytes; i++)
 		bytes[i] = next_byte(&state);
 	outcome.fuzz.size = 20 + next_byte(&state) * (size_t)2;
-	snprintf(running, sizeof running, "hung with TEST_SEED=%llu\n", (unsigned long long)seed);
-	alarm(60);
 	CHECK_EQ(cr_run_with(&options, checked, &outcome), 0);
-	alarm(0);
+	seeds_end();
 	outcome.fuzz.bytes = NULL;
 	return outcome;
 }
 
 static void random_programs_end_with_nothing_left(void)
 {
-	const char *only = getenv("TEST_SEED");
-	uint64_t first = only ? strtoull(only, NULL, 10) : 1, last = only ? first : SEEDS;
+	struct seeds seeds = seeds_wanted(SEEDS);
 	int open = test_open_fds();
 	size_t spawned = 0;
 
-	for (uint64_t seed = first; seed <= last; seed++)
+	for (uint64_t seed = seeds.first; seed <= seeds.last; seed++)
 		spawned += run_seed(seed).fuzz.spawned;
 	CHECK_EQ(test_open_fds(), open);
 	printf("  %zu tasks\n", spawned);
@@ -103,10 +82,14 @@ static void the_same_seed_is_the_same_run(void)
 	}
 }
 
-int main(void)
+static int run_all(void)
 {
-	signal(SIGALRM, hung);
 	RUN(random_programs_end_with_nothing_left);
 	RUN(the_same_seed_is_the_same_run);
 	return test_done();
+}
+
+int main(void)
+{
+	return seeds_main(run_all);
 }
