@@ -24,8 +24,9 @@
  * just stops was cut off, by an attacker perhaps, and gives -CORAIL_E_TLS_TRUNCATED: what came
  * before may be incomplete. cr_conn_shutdown_write() says goodbye for one direction and leaves the
  * other open. cr_conn_close() says goodbye and waits for no answer, and for at most 5 s until the
- * network has taken it; after a write that failed or was cancelled half-way, and in
- * cr_conn_abort(), nothing is said, so that the peer knows that something is missing.
+ * network has taken it. A write that failed or was cancelled half-way is the last one: others give
+ * -EPIPE, and after it, as in cr_conn_abort(), nothing is said, so that the peer knows that
+ * something is missing.
  *
  * STARTTLS. cr_tls_client() and cr_tls_server() take over a connection that was talking before.
  * Whatever the connection had received and nobody had read (cr_conn_buffered()) counts as the
