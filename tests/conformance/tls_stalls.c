@@ -60,10 +60,12 @@ static int goodbye_behind_half_a_ticket(int *unused)
 {
 	struct raw raw;
 	cr_conn *conn;
+	size_t first;
 	char byte;
 
 	(void)unused;
-	raw_send_some(&raw, raw_large_ticket(&raw, &conn));
+	first = raw_large_ticket(&raw, &conn);
+	raw_send_some(&raw, first);
 	raw_take_in(conn);
 	{
 		struct half half = {conn, 1};
@@ -80,6 +82,12 @@ static int goodbye_behind_half_a_ticket(int *unused)
 	CHECK_EQ(raw_receive(&raw), 1);
 	CHECK_EQ(SSL_read(raw.ssl, &byte, 1), 0);
 	CHECK_EQ(SSL_get_error(raw.ssl, 0), SSL_ERROR_ZERO_RETURN);
+	/* Half of another one: the goodbye has been said. */
+	CHECK(SSL_new_session_ticket(raw.ssl));
+	CHECK_EQ(SSL_do_handshake(raw.ssl), 1);
+	raw_send_some(&raw, first);
+	raw_take_in(conn);
+	CHECK_EQ(cr_conn_shutdown_write(conn), 0);
 	raw_close(&raw);
 	cr_conn_close(conn);
 	return 0;

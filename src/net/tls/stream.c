@@ -199,11 +199,13 @@ static int stream_shutdown_write(void *state)
 
 	if (tls->cut)
 		return -EPIPE;
-	/* Half of a message for OpenSSL itself: the rest must come first, as for any record. */
-	if (SSL_in_init(tls->ssl))
-		r = encrypt(tls, "", 0, tls->cancels);
-	if (r == 0 && !(SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN))
-		r = goodbye(tls);
+	if (!(SSL_get_shutdown(tls->ssl) & SSL_SENT_SHUTDOWN)) {
+		/* Half of a message for OpenSSL itself: the rest comes first, as for any record. */
+		if (SSL_in_init(tls->ssl))
+			r = encrypt(tls, "", 0, tls->cancels);
+		if (r == 0)
+			r = goodbye(tls);
+	}
 	return r < 0 ? r : cr__tls_flush(tls);
 }
 
