@@ -12,9 +12,10 @@
 enum {
 	PAGE = 4096,
 	CARVE = 64,              /* stacks carved, guarded and touched together */
-	WARM_MAX = 4096,         /* free stacks of a class whose pages are kept */
-	COLD_AT_ONCE = 64,       /* of those beyond, given back each time that the pool is tidied */
-	COLD_IDLE = 8,           /* ... and whenever the loop is about to wait */
+	WARM_MAX = 4096,         /* free stacks of a class whose pages are kept in any case */
+	COLD_AT_ONCE = 64,       /* of spare ones, given back each time that the pool is tidied */
+	COLD_IDLE = 8,           /* of all beyond, whenever the loop is about to wait */
+	FLOOR_STEP = 1024,       /* how exactly it is known how low the count has fallen */
 	TOUCHED_KEEP = 4 * PAGE, /* stacks that used more give it back: cr__stack_tidy() */
 };
 
@@ -200,6 +201,9 @@ int cr__stack_take_cold(struct cr__stack_pool *pool, unsigned class, struct cr__
 	cr__stack_copy(ret_stack, &c->free[--c->count]);
 	if (c->cold > c->count)
 		c->cold = c->count;
+	c->floor = c->count > c->cold + FLOOR_STEP ? c->count - FLOOR_STEP : c->cold;
+	if (c->spare > c->floor)
+		c->spare = c->floor;
 	return 0;
 }
 
@@ -252,13 +256,36 @@ static void trim_recent(struct cr__stack_class *c)
 		give_pages_back(&c->free[i], false);
 }
 
-/* Gives up to `count` of the coldest stacks' pages back. Returns whether there are more. */
-static bool give_cold_back(struct cr__stack_class *c, size_t count)
+/*
+ * What was free all the time while twice as many stacks came back as there are is spare: tasks that
+ * come and go in crowds, whatever their size, have used all that they need by then.
+ */
+static void find_spare(struct cr__stack_class *c)
+{
+	c->since += CR__STACK_TIDY_EVERY;
+	if (c->since < 2 * c->total)
+		return;
+	c->since = 0;
+	c->spare = c->floor;
+	c->floor = c->count;
+}
+
+/*
+ * Gives the pages of up to `count` of the coldest stacks below `end` back. Returns whether there
+ * are more.
+ */
+static bool give_cold_back(struct cr__stack_class *c, size_t end, size_t count)
 {
 	/* One more than is kept: the caller may still run on the last. */
-	for (; count > 0 && c->count - c->cold > WARM_MAX + 1; count--)
+	if (c->count <= WARM_MAX + 1)
+		return false;
+	if (end > c->count - WARM_MAX - 1)
+		end = c->count - WARM_MAX - 1;
+	for (; count > 0 && c->cold < end; count--)
 		give_pages_back(&c->free[c->cold++], true);
-	return c->count - c->cold > WARM_MAX + 1;
+	if (c->floor < c->cold)
+		c->floor = c->cold;
+	return c->cold < end;
 }
 
 void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack)
@@ -270,7 +297,8 @@ void cr__stack_tidy(struct cr__stack_pool *pool, const struct cr__stack *stack)
 		pool->high_water = touched;
 	if (touched > TOUCHED_KEEP)
 		trim_recent(c);
-	give_cold_back(c, COLD_AT_ONCE);
+	find_spare(c);
+	give_cold_back(c, c->spare, COLD_AT_ONCE);
 }
 
 bool cr__stack_pool_rest(struct cr__stack_pool *pool)
@@ -278,6 +306,6 @@ bool cr__stack_pool_rest(struct cr__stack_pool *pool)
 	bool more = false;
 
 	for (unsigned i = 0; i < CR__STACK_CLASS_COUNT; i++)
-		more |= give_cold_back(&pool->class[i], COLD_IDLE);
+		more |= give_cold_back(&pool->class[i], SIZE_MAX, COLD_IDLE);
 	return more;
 }

@@ -44,6 +44,9 @@ struct cr__stack_class {
 	struct cr__stack *free; /* [0..count): a stack of stacks */
 	size_t count, capacity;
 	size_t cold;  /* free[0..cold) were given back to the kernel */
+	size_t floor; /* how low the count may fall without anybody noticing; not below `cold` */
+	size_t spare; /* free[cold..spare) were not needed for a while */
+	size_t since; /* how many were returned since that was last found out */
 	size_t total; /* ever carved */
 };
 
@@ -80,21 +83,21 @@ static CR__HOT void cr__stack_copy(struct cr__stack *to, const struct cr__stack 
 	to->rest = from->rest;
 }
 
-/* Takes a stack whose pages were kept. Returns false if there is none. */
+/* Takes a stack whose pages were kept. Returns false where cr__stack_take_cold() has to look. */
 static CR__HOT bool cr__stack_take_warm(struct cr__stack_pool *pool, unsigned class,
                                         struct cr__stack *ret_stack)
 {
 	struct cr__stack_class *c = &pool->class[class];
 	size_t count = c->count;
 
-	if (__builtin_expect(count <= c->cold, 0))
+	if (__builtin_expect(count <= c->floor, 0))
 		return false;
 	c->count = count - 1;
 	cr__stack_copy(ret_stack, &c->free[count - 1]);
 	return true;
 }
 
-/* Takes a stack whose pages were given back, or a new one. Returns 0, or -ENOMEM. */
+/* Takes whichever there is, or a new one, and notes how few are left. Returns 0, or -ENOMEM. */
 int cr__stack_take_cold(struct cr__stack_pool *pool, unsigned class, struct cr__stack *ret_stack);
 
 /* Takes a stack. Returns 0, or -ENOMEM. */

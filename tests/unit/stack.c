@@ -155,7 +155,12 @@ static void the_pool_gives_memory_back(void)
 	}
 	for (int i = 0; i < BURST; i++)
 		give(&stacks[i]);
-	/* A little of it at once, the rest when there is nothing to do. */
+	/* A little of it when few are needed for a while, the rest when there is nothing to do. */
+	for (int i = 0; i < 6 * BURST; i++) {
+		struct cr__stack stack = take(0);
+
+		give(&stack);
+	}
 	for (int i = 0; i < BURST; i++)
 		warm += resident_pages(&stacks[i]) != 0;
 	CHECK_GT(warm, WARM + 1024);
@@ -172,6 +177,25 @@ static void the_pool_gives_memory_back(void)
 	CHECK_GT(resident_pages(&(struct cr__stack){.base = take(0).base}), 0);
 	for (int i = 1; i < BURST; i++)
 		use(&(struct cr__stack){.base = take(0).base}, 100);
+	cr__stack_pool_destroy(&pool);
+}
+
+/* Tasks that come and go in crowds find the stacks of those before them warm. */
+static void a_crowd_that_comes_again_finds_its_stacks(void)
+{
+	enum { CROWD = 10000, ROUNDS = 9 };
+	static struct cr__stack stacks[CROWD];
+
+	cr__stack_pool_init(&pool);
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < CROWD; i++) {
+			stacks[i] = take(0);
+			CHECK(round == 0 || resident_pages(&stacks[i]) != 0);
+			use(&stacks[i], 100);
+		}
+		for (int i = 0; i < CROWD; i++)
+			give(&stacks[i]);
+	}
 	cr__stack_pool_destroy(&pool);
 }
 
@@ -269,6 +293,7 @@ int main(void)
 	RUN(what_is_not_touched_is_not_paid_for);
 	RUN(large_stacks_are_measured_whole);
 	RUN(the_pool_gives_memory_back);
+	RUN(a_crowd_that_comes_again_finds_its_stacks);
 	RUN(deeply_used_stacks_are_trimmed);
 	RUN(the_low_end_is_guarded);
 	RUN(without_a_guard_the_low_word_tells);
