@@ -76,8 +76,11 @@ lines() {
 }
 
 # start COMMAND...: runs it in the background, with its outputs in $work/out and $work/err, and its pid in
-# $job. A script's background commands ignore SIGINT; this one does not.
+# $job. A script's background commands ignore SIGINT; this one does not. The outputs are emptied here:
+# the shell in the background does it too, but perhaps after somebody has looked for a line there.
 start() {
+	: >"$work/out"
+	: >"$work/err"
 	python3 -c '
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)

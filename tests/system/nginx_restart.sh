@@ -12,6 +12,7 @@ list_documents "$url" 1500
 find_backends
 for backend in $backends; do
 	echo "- $backend"
+	: >"$work/out" # before anybody counts its lines: the shell in the background may be late
 	CORAIL_BACKEND=$backend "$corail" get -c 100 --retry 8 --json -o "$work/pages" \
 		-i "$work/list" >"$work/out" 2>"$work/err" &
 	job=$!
