@@ -50,7 +50,7 @@ static CR__HOT void cr__block_give(struct cr__sched *s, struct cr__task *task)
 /* The task behind a handle, alive or ended; NULL for a stale one, or one that never was. */
 static inline struct cr__task *cr__task_lookup(struct cr__sched *s, cr_task handle)
 {
-	uint32_t index = (uint32_t)handle.id & ((1u << CR__INDEX_BITS) - 1);
+	uint32_t index = cr__handle_index(handle);
 	struct cr__task *task = &s->blocks[index];
 
 	if (__builtin_expect(index - 1 >= s->block_top, 0))

@@ -278,10 +278,15 @@ static inline bool cr__node_cancelled(const struct cr__node *node)
 enum { CR__INDEX_BITS = 24, CR__LOOP_BITS = 8 };
 #define CR__GENERATION (INT64_C(1) << 32)
 
-/* The index of a block; 0 for the loop's own. */
+/* The index of the block that a handle names; 0 for the loop's own. */
+static inline uint32_t cr__handle_index(cr_task handle)
+{
+	return (uint32_t)handle.id & ((1U << CR__INDEX_BITS) - 1);
+}
+
 static inline uint32_t cr__task_index(const struct cr__task *task)
 {
-	return (uint32_t)task->handle.id & ((1U << CR__INDEX_BITS) - 1);
+	return cr__handle_index(task->handle);
 }
 
 /* ---- sched.c: the run queue and the switch ---- */

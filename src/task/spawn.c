@@ -260,6 +260,7 @@ static __attribute__((noinline, cold)) _Noreturn void tidy_and_leave(struct cr__
 static CR__HOT _Noreturn void leave(struct cr__sched *s, struct cr__scope *scope,
                                     struct cr__task *task)
 {
+	fiber_bury(s, task);
 	/* The block may be given back here; what it says stands until the next birth takes it. */
 	cr__ended_remember(s, scope, task);
 	cr__ended_wake_owner(s, scope);
@@ -303,7 +304,6 @@ static __attribute__((noinline)) _Noreturn void finish_slowly(struct cr__sched *
 		cr__scope_fail(s, scope, task->handle, site_function(task->site), result);
 	if (s->special & CR__DEBUGGED)
 		cr__watch_beat(s->loop.watch);
-	fiber_bury(s, task);
 	leave(s, scope, task);
 }
 
@@ -318,7 +318,7 @@ static _Noreturn void task_finish(int result)
 	struct cr__scope *scope = cr__task_scope(task);
 	struct cr__join *join = task->joiners;
 
-	if (__builtin_expect(CR__SANITIZED || result < 0 || task->inner != &task->node ||
+	if (__builtin_expect(result < 0 || task->inner != &task->node ||
 	                             (task->flags &
 	                              (CR__TASK_EXTRA | CR__TASK_KEEPS | CR__TASK_LOCALS)) ||
 	                             (s->special & (CR__UNGUARDED | CR__DEBUGGED)) ||
